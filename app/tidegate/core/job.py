@@ -1,0 +1,284 @@
+"""A job: what the user asked for (JobSpec), where it stands (Status) and what it did (Attempt)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from tidegate.core.resources import Estimate, GpuRequest
+
+
+class JobId(NamedTuple):
+    """A small integer, never reused in a home; elements of an array carry their index: 7, 7.3."""
+
+    number: int
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.number) if self.index is None else f"{self.number}.{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> JobId:
+        """Read ``7`` or ``7.3``; raises ValueError for anything else."""
+        if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?", text):
+            raise ValueError(f"{text!r} is not a job id; ids look like 7 or 7.3")
+        number, _, index = text.partition(".")
+        return cls(int(number), int(index) if index else None)
+
+
+class RunRef(NamedTuple):
+    """One run of a job somewhere; the core never looks inside (a process id is the local kind)."""
+
+    token: str
+    identity: str | None = None
+
+
+class JobKind(StrEnum):
+    """The class of a job, for the default memory estimate (D4)."""
+
+    PYTHON = "python"
+    NOTEBOOK = "notebook"
+    OTHER = "other"
+
+
+class OnPreempt(StrEnum):
+    """What scheduling may do to a running job for another's sake (D5)."""
+
+    PAUSE = "pause"
+    REQUEUE = "requeue"
+    KILL = "kill"
+
+
+class Outcome(StrEnum):
+    """How a finished job ended (D4)."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    KILLED = "killed"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+class AfterCondition(StrEnum):
+    """Which end of a dependency lets its dependant go (D5)."""
+
+    OK = "ok"
+    ANY = "any"
+    FAILED = "failed"
+
+
+class Dependency(NamedTuple):
+    """Wait for this job (or all elements of this array) to end in this way."""
+
+    job: JobId
+    condition: AfterCondition = AfterCondition.OK
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A command the user submitted, with everything needed to run it later and nothing about how it stands.
+
+    Paths and arguments are str with surrogateescape, so that any bytes survive.
+    ``environment`` is the content hash under which the captured variables are stored.
+    """
+
+    command: tuple[str, ...]
+    cwd: str
+    name: str
+    environment: str | None = None
+    extra_environment: tuple[tuple[str, str], ...] = ()
+    kind: JobKind = JobKind.OTHER
+    script: str | None = None
+    queue: str = "default"
+    priority: int = 5
+    cores: float | None = None
+    memory_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    gpu: GpuRequest | None = None
+    device: str = "auto"
+    time_limit_s: float | None = None
+    begin_at: float | None = None
+    deadline_at: float | None = None
+    after: tuple[Dependency, ...] = ()
+    array_size: int | None = None
+    array_parallel: int | None = None
+    retries: int = 0
+    labels: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    dedupe_key: str | None = None
+    preemptible: bool = True
+    on_preempt: OnPreempt = OnPreempt.PAUSE
+    checkpoint_signal: int | None = None
+    checkpoint_grace_s: float = 30.0
+    notify: bool = True
+    slurm_names: bool = False
+    stdout_path: str | None = None
+    stderr_path: str | None = None
+
+    @property
+    def may_rerun(self) -> bool:
+        """True when the user allowed the job to be run again after it was ended (D5)."""
+        return self.on_preempt is OnPreempt.REQUEUE or self.retries > 0
+
+
+class PauseReason(StrEnum):
+    """Who paused a job and why; decides who may resume it."""
+
+    USER = "user"
+    MEMORY = "memory"
+    GPU = "gpu"
+    SCHEDULING = "scheduling"
+
+
+# --- Status: each variant carries exactly its own data -------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    since: float
+    why: str = "held by you"
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """An intent to run is written down; the keeper has not yet said that the process exists."""
+
+    since: float
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    since: float
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Stopped but alive. ``wants_resume`` is set when its user asked for it and admission has to agree."""
+
+    since: float
+    run: RunRef
+    reason: PauseReason
+    wants_resume: bool = False
+    resume_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Told to end. ``outcome`` is what the end will be called; None means it goes back to its queue."""
+
+    since: float
+    run: RunRef
+    outcome: Outcome | None
+    why: str
+    kill_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    at: float
+    outcome: Outcome
+    exit_code: int | None = None
+    signal: int | None = None
+    why: str | None = None
+
+
+Status = Queued | Held | Starting | Running | Paused | Stopping | Finished
+Active = Starting | Running | Paused | Stopping
+
+STATUS_NAMES: dict[type, str] = {
+    Queued: "queued",
+    Held: "held",
+    Starting: "starting",
+    Running: "running",
+    Paused: "paused",
+    Stopping: "stopping",
+    Finished: "finished",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job, as it is kept. ``ended_at`` is None while it runs."""
+
+    number: int
+    token: str
+    intended_at: float
+    started_at: float | None = None
+    identity: str | None = None
+    ended_at: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    outcome: Outcome | None = None
+    why: str | None = None
+    cpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+    paused_s: float = 0.0
+    reserved_bytes: int | None = None
+    devices: tuple[int, ...] = ()
+    waited_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a live job was last measured to use; None where it could not be read."""
+
+    at: float
+    memory_bytes: int | None = None
+    cores: float | None = None
+    processes: int | None = None
+    gpu_memory_bytes: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(slots=True)
+class Job:
+    """A job in State. Only ``transitions.apply`` changes it; all parts it holds are frozen."""
+
+    id: JobId
+    spec: JobSpec
+    submitted_at: float
+    sequence: int
+    status: Status
+    rank: int = 0
+    attempts: tuple[Attempt, ...] = ()
+    estimate: Estimate | None = None
+    usage: Usage | None = None
+    peak_memory_bytes: int | None = None
+    growth_bytes_s: float = 0.0
+    settle_base_bytes: int | None = None
+    settle_since: float | None = None
+    bypassed: int = 0
+    thaws: tuple[float, ...] = ()
+    forced: bool = False
+    last_wait: str | None = None
+    story: tuple[str, ...] = ()
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt, or None when it never ran."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def status_name(self) -> str:
+        return STATUS_NAMES[type(self.status)]
+
+    @property
+    def order_key(self) -> tuple[int, int, int]:
+        """Where it stands in line: priority first, then what the user put first, then arrival."""
+        return (self.spec.priority, self.rank, self.sequence)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return self.status.outcome if isinstance(self.status, Finished) else None

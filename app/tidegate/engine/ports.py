@@ -1,0 +1,459 @@
+"""The border: Protocols through which the engine reaches the world, and by which the views reach the engine.
+
+The live, the fake and the simulated world implement them; one contract suite (tests/contracts) runs on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from tidegate.core.job import Attempt, Job, JobId, JobSpec, RunRef, Status
+from tidegate.core.machine import MachineReading
+from tidegate.core.policy import Policy
+from tidegate.core.prediction import Profile
+from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
+
+# --- Clock --------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """``now`` is made once by the engine: wall time at start + monotonic elapsed (Unix seconds)."""
+
+    def now(self) -> float: ...
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call once at or after ``when`` on the engine's thread; the returned function cancels it."""
+
+
+# --- Sensors ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """What the process tree of one run uses. Memory is PSS where known, else summed RSS; None is unknown."""
+
+    token: str
+    memory_bytes: int | None
+    cores: float | None
+    processes: int | None
+    gpu_memory_bytes: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One timed look at machine and runs."""
+
+    reading: MachineReading
+    usage: tuple[RunUsage, ...]
+
+
+class Sensors(Protocol):
+    """Reads the machine at a steady pace in a thread of its own."""
+
+    def start(self, deliver: Callable[[Sample], None], interval_s: float) -> None:
+        """Begin sampling; ``deliver`` is called on the engine's thread, once per interval."""
+
+    def watch(self, runs: Mapping[str, RunRef]) -> None:
+        """The runs (by token) whose trees are to be measured from now on; replaces the earlier set."""
+
+    def set_interval(self, interval_s: float) -> None: ...
+
+    def available_memory_bytes(self) -> int | None:
+        """A fresh figure, cheap enough for the engine's thread (one read of a kernel file)."""
+
+    def note_reaped(self, cpu_s: float) -> None:
+        """CPU time of our processes that ended since the last sample; it is ours, not other programs' (D6)."""
+
+    def stop(self) -> None: ...
+
+
+# --- Processes ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """Everything needed to run one attempt. Strings are surrogateescape, so any bytes survive.
+
+    ``environment`` is the hash of the stored captured variables (None: the helper's own);
+    ``extra_environment`` is laid over it. ``log_path`` gets stdout and stderr unless they have paths of their own.
+    """
+
+    token: str
+    job: str
+    attempt: int
+    command: tuple[str, ...]
+    cwd: str
+    environment: str | None
+    extra_environment: tuple[tuple[str, str], ...]
+    log_path: str
+    log_cap_bytes: int
+    stdout_path: str | None = None
+    stderr_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    token: str
+    at: float
+    run: RunRef
+
+
+@dataclass(frozen=True, slots=True)
+class RunStartFailed:
+    """Nothing runs. ``error`` is one sentence for the user."""
+
+    token: str
+    at: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunExited:
+    """``peak_memory_bytes`` as the kernel kept it for the largest process; ``cpu_s`` of the tree's reaped part."""
+
+    token: str
+    at: float
+    exit_code: int | None
+    signal: int | None
+    cpu_s: float | None
+    peak_memory_bytes: int | None
+    started_at: float | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    token: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    token: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunLost:
+    """The run was known and cannot be found any more, and nobody knows how it ended."""
+
+    token: str
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunActionFailed:
+    """A pause, resume or stop did not work; the run stays tracked."""
+
+    token: str
+    at: float
+    action: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelperLost:
+    """The connection to the process helper broke; the implementation is already reconnecting."""
+
+    at: float
+    why: str
+
+
+ProcessEvent = (
+    RunStarted | RunStartFailed | RunExited | RunPaused | RunResumed | RunLost | RunActionFailed | HelperLost
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRun:
+    """A run as the helper remembers it when the engine connects."""
+
+    token: str
+    run: RunRef
+    started_at: float
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """What the helper knows: runs alive now, and every end not yet acknowledged."""
+
+    alive: tuple[KnownRun, ...]
+    ended: tuple[RunExited | RunStartFailed, ...]
+
+
+class Processes(Protocol):
+    """Starts, signals and reaps runs. All calls return at once; what came of them arrives as events."""
+
+    async def connect(self, deliver: Callable[[Sequence[ProcessEvent]], None], tokens: Iterable[str]) -> Reconnected:
+        """Connect (starting the helper if none lives); ``tokens`` are the runs we believe exist.
+
+        ``deliver`` gets events in batches on the engine's thread. A token in none of the answer's lists left no trace.
+        """
+
+    def start(self, requests: Sequence[StartRequest]) -> None: ...
+
+    def pause(self, token: str) -> None: ...
+
+    def resume(self, token: str) -> None: ...
+
+    def terminate(self, token: str, grace_s: float) -> None:
+        """TERM to the whole tree, and KILL to what is left of it after ``grace_s``."""
+
+    def kill(self, token: str) -> None: ...
+
+    def acknowledge(self, tokens: Sequence[str]) -> None:
+        """The ends of these runs are safely written down; the helper may forget them."""
+
+    async def close(self, stop_jobs: bool) -> None:
+        """Leave. ``stop_jobs`` ends all runs and the helper too."""
+
+
+# --- Journal ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job's own row as it stands at one moment: immutable, safe to hand to another thread."""
+
+    id: JobId
+    spec: JobSpec
+    submitted_at: float
+    sequence: int
+    rank: int
+    status: Status
+    bypassed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TickRecord:
+    """One row of the audit trail: a tick that changed something."""
+
+    at: float
+    kind: str
+    sentence: str
+    job: JobId | None = None
+    mode: str | None = None
+    memory_pct: float | None = None
+    cpu_pct: float | None = None
+    counts: tuple[tuple[str, int], ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes written in one transaction, in this order. ``durable`` asks for an fsync before ``done``."""
+
+    added: tuple[JobRecord, ...] = ()
+    changed: tuple[JobRecord, ...] = ()
+    attempts: tuple[tuple[JobId, Attempt], ...] = ()
+    ticks: tuple[TickRecord, ...] = ()
+    samples: tuple[MachineSample, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    meta: tuple[tuple[str, str], ...] = ()
+    durable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What the journal gives back at start: unfinished jobs, the newest finished ones, and what was learned."""
+
+    jobs: tuple[Job, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    meta: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class JournalPort(Protocol):
+    """The only writer. Batches are written in the order given."""
+
+    def load(self, finished: int) -> Restored:
+        """Read the state back, with the newest ``finished`` finished jobs. Called once, before any write."""
+
+    def write(self, batch: Batch, done: Callable[[str | None], None] | None = None) -> None:
+        """Queue a batch. ``done`` is called on the engine's thread with None, or with one sentence on failure.
+
+        A failed batch that was not durable is kept and tried again by the journal itself; a failed durable one is not.
+        """
+
+    def close(self) -> None:
+        """Write what is queued, then close."""
+
+
+class HistoryPort(Protocol):
+    """Reads what memory no longer holds. Safe from any thread."""
+
+    def job(self, id: JobId) -> tuple[Job, ...]:
+        """The job, or all elements of an array; empty when unknown."""
+
+    def finished(self, before: float | None, limit: int | None) -> list[Job]:
+        """Finished jobs, newest end first."""
+
+    def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
+
+    def samples(self, since: float, until: float) -> list[MachineSample]: ...
+
+
+# --- Notifier -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should hear of: one line title, one line reason."""
+
+    at: float
+    title: str
+    text: str
+    job: JobId | None = None
+    level: str = "info"
+
+
+class Notifier(Protocol):
+    def notify(self, notice: Notice) -> None: ...
+
+
+# --- Desk: how views and the API see an engine ---------------------------------------------------------------------
+
+
+class Verb(StrEnum):
+    """What can be asked of jobs, or (pause, resume) of the whole queue."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    HOLD = "hold"
+    RELEASE = "release"
+    CANCEL = "cancel"
+    KILL = "kill"
+    RETRY = "retry"
+    FIRST = "first"
+    START = "start"
+    EDIT = "edit"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``ids`` None: the whole queue (pause, resume) or every job the verb fits (with --all).
+
+    ``seconds``: pause for so long. ``drain``: only start nothing. ``gpu``: only jobs with cards.
+    ``force``: start without admission. ``changes``: fields of an edit, as the user wrote them.
+    """
+
+    verb: Verb
+    ids: tuple[JobId, ...] | None
+    seconds: float | None = None
+    drain: bool = False
+    gpu: bool = False
+    force: bool = False
+    changes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Answer(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What came of a command for one job (``id`` None: for the queue). ``sentence`` says it to a person."""
+
+    id: JobId | None
+    answer: Answer
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One job to be added, already understood (``submission`` made the spec)."""
+
+    spec: JobSpec
+    held: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to one submission: its id(s), or the sentence why it was refused (then ``id`` is None)."""
+
+    id: JobId | None
+    refused: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would happen to a submission now (``--dry-run``)."""
+
+    would_start: bool
+    refused: str | None
+    sentence: str
+    job: JobView | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something moved: ``jobs`` are new views of changed jobs, ``gone`` left memory; ``status`` when it changed.
+
+    ``sample`` is set once per timed sample.
+    """
+
+    event_id: int
+    at: float
+    jobs: tuple[JobView, ...] = ()
+    gone: tuple[str, ...] = ()
+    status: StatusView | None = None
+    sample: MachineSample | None = None
+    notice: Notice | None = None
+
+
+class EngineUnwilling(Exception):
+    """The engine cannot take this now (full disk, too many queued, shutting down); the text is one sentence."""
+
+
+class Desk(Protocol):
+    """All that a view, the API or an agent can see and ask. Coroutines may be awaited from any event loop.
+
+    Reads are safe from any thread and never block the engine.
+    """
+
+    def status(self) -> StatusView: ...
+
+    def jobs(self, *, finished: int | None = 0, offset: int = 0, limit: int | None = None) -> list[JobView]:
+        """Jobs in line order: active, then waiting, then the newest ``finished`` finished ones (None: all)."""
+
+    def job(self, id: JobId) -> list[JobView]:
+        """The job, or an array's elements in order; empty when unknown. Looks into the history too."""
+
+    def samples(self, since: float) -> list[MachineSample]: ...
+
+    def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
+
+    def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
+        """Bytes of a job's log from ``offset`` (negative: from the end). Raises KeyError for an unknown job."""
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """``listener`` is called on the engine's thread, in order; the returned function ends it."""
+
+    def changes(self, after: int | None) -> AsyncIterator[Change]:
+        """The same as an async stream, resuming after an event id while it is still remembered."""
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        """Committed, then applied, then answered. Raises EngineUnwilling when nothing can be accepted."""
+
+    async def preview(self, submission: Submission) -> Preview: ...
+
+    async def command(self, command: Command) -> list[CommandResult]:
+        """Carried out, then answered; waits until it is so (a paused job is paused)."""
+
+    async def wait(
+        self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False
+    ) -> list[JobView] | None:
+        """The finished jobs, in the order of ``ids`` (``any_one``: the first to finish); None when time ran out."""
+
+    async def set_policy(self, policy: Policy) -> None: ...
+
+    async def shutdown(self, stop_jobs: bool) -> None: ...
