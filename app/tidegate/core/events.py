@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tidegate.core.job import Job, JobId, JobSpec, Outcome, PauseReason, RunRef, Usage
 from tidegate.core.machine import MachineReading, Mode
 from tidegate.core.policy import Policy
+from tidegate.core.reasons import WaitReason
 from tidegate.core.resources import Estimate
 
 
@@ -15,6 +16,7 @@ class JobSubmitted:
     at: float
     id: JobId
     spec: JobSpec
+    sequence: int
     held: bool = False
 
 
@@ -57,6 +59,15 @@ class JobForced:
 
     at: float
     id: JobId
+
+
+@dataclass(frozen=True, slots=True)
+class JobBlocked:
+    """The planner looked at it and it could not start, for a new reason."""
+
+    at: float
+    id: JobId
+    reason: WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +270,7 @@ JobEvent = (
     | JobEdited
     | JobMovedFirst
     | JobForced
+    | JobBlocked
     | JobStarting
     | JobStarted
     | JobStartFailed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from tidegate.core.reasons import WaitReason
 from tidegate.core.resources import Estimate, GpuRequest
 
 
@@ -14,7 +15,7 @@ class JobId(NamedTuple):
     """A small integer, never reused in a home; elements of an array carry their index: 7, 7.3."""
 
     number: int
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return str(self.number) if self.index is None else f"{self.number}.{self.index}"
@@ -130,6 +131,7 @@ class PauseReason(StrEnum):
     """Who paused a job and why; decides who may resume it."""
 
     USER = "user"
+    QUEUE = "queue"
     MEMORY = "memory"
     GPU = "gpu"
     SCHEDULING = "scheduling"
@@ -262,7 +264,7 @@ class Job:
     bypassed: int = 0
     thaws: tuple[float, ...] = ()
     forced: bool = False
-    last_wait: str | None = None
+    last_wait: WaitReason | None = None
     story: tuple[str, ...] = ()
 
     @property

@@ -109,5 +109,7 @@ class MachineState:
     cards: dict[int, CardMode] = field(default_factory=dict)
     cpu_busy_since: float | None = None
     last_intervention_at: float | None = None
+    last_intervention_sample: int = 0
+    low_since: float | None = None
     last_thaw_at: float | None = None
     timed_samples: int = 0

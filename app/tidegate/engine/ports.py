@@ -27,6 +27,9 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call once at or after ``when`` on the engine's thread; the returned function cancels it."""
 
+    def rebase(self) -> float:
+        """Follow the wall clock again after the machine slept or the clock was set; the jump in seconds, else 0."""
+
 
 # --- Sensors ------------------------------------------------------------------------------------------------------
 
@@ -64,8 +67,11 @@ class Sensors(Protocol):
     def available_memory_bytes(self) -> int | None:
         """A fresh figure, cheap enough for the engine's thread (one read of a kernel file)."""
 
-    def note_reaped(self, cpu_s: float) -> None:
-        """CPU time of our processes that ended since the last sample; it is ours, not other programs' (D6)."""
+    def note_reaped(self, cpu_s: float, token: str | None = None) -> None:
+        """CPU time of our processes that ended since the last sample; it is ours, not other programs' (D6).
+
+        With ``token`` what live samples already counted of that run is not counted twice.
+        """
 
     def stop(self) -> None: ...
 
@@ -163,9 +169,7 @@ class HelperLost:
     why: str
 
 
-ProcessEvent = (
-    RunStarted | RunStartFailed | RunExited | RunPaused | RunResumed | RunLost | RunActionFailed | HelperLost
-)
+ProcessEvent = RunStarted | RunStartFailed | RunExited | RunPaused | RunResumed | RunLost | RunActionFailed | HelperLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +184,15 @@ class KnownRun:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """What the helper knows: runs alive now, and every end not yet acknowledged."""
+    """What the helper knows: runs alive now, and every end not yet acknowledged.
+
+    ``helper_since``: the helper has lived without a break since then (Unix seconds), so that a start asked for
+    after it and unknown to it never happened. None: nobody can say.
+    """
 
     alive: tuple[KnownRun, ...]
-    ended: tuple[RunExited | RunStartFailed, ...]
+    ended: tuple[RunExited | RunStartFailed | RunLost, ...]
+    helper_since: float | None = None
 
 
 class Processes(Protocol):
@@ -211,6 +220,21 @@ class Processes(Protocol):
 
     async def close(self, stop_jobs: bool) -> None:
         """Leave. ``stop_jobs`` ends all runs and the helper too."""
+
+
+class ExecutorPort(Protocol):
+    """Carries out what was decided, by means of ``Processes``. All calls return at once."""
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Ask for a run of each job's newest attempt; the intents are already on disk."""
+
+    def pause(self, job: Job) -> None: ...
+
+    def resume(self, job: Job) -> None: ...
+
+    def terminate(self, job: Job, grace_s: float) -> None: ...
+
+    def kill(self, job: Job) -> None: ...
 
 
 # --- Journal ------------------------------------------------------------------------------------------------------
@@ -368,11 +392,15 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to be added, already understood (``submission`` made the spec)."""
+    """One job to be added, already understood (``submission`` made the spec).
+
+    ``array_indices`` makes it an array with one element per index, in this order.
+    """
 
     spec: JobSpec
     held: bool = False
     warnings: tuple[str, ...] = ()
+    array_indices: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +456,9 @@ class Desk(Protocol):
     def job(self, id: JobId) -> list[JobView]:
         """The job, or an array's elements in order; empty when unknown. Looks into the history too."""
 
+    def last_number(self) -> int | None:
+        """The highest job number given in this home so far; None before the first."""
+
     def samples(self, since: float) -> list[MachineSample]: ...
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
@@ -449,9 +480,7 @@ class Desk(Protocol):
     async def command(self, command: Command) -> list[CommandResult]:
         """Carried out, then answered; waits until it is so (a paused job is paused)."""
 
-    async def wait(
-        self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False
-    ) -> list[JobView] | None:
+    async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         """The finished jobs, in the order of ``ids`` (``any_one``: the first to finish); None when time ran out."""
 
     async def set_policy(self, policy: Policy) -> None: ...

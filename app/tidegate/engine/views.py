@@ -97,6 +97,7 @@ class JobView:
     usage: UsageView
     last_wait: str | None = None
     log_path: str | None = None
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""A job's log for clients: pieces and a stream that follows it, with the dropped middle of a capped log left out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from tidegate.api.context import Api
+from tidegate.api.errors import ApiProblem, unknown_job
+from tidegate.core.job import JobId
+from tidegate.core.texts import format_size
+from tidegate.engine.views import LogChunk
+
+PIECE_BYTES = 1024 * 1024
+MAX_PIECE_BYTES = 16 * PIECE_BYTES
+FIRST_POLL_S = 0.05
+SLOWEST_POLL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is sent for one read; ``next_offset`` is past a dropped range, whose place one line in brackets takes."""
+
+    data: bytes
+    offset: int
+    next_offset: int
+    size: int
+    dropped: tuple[int, int] | None
+    ended: bool
+
+    def headers(self) -> dict[str, str]:
+        return {
+            "X-Tidegate-Offset": str(self.offset),
+            "X-Tidegate-Next-Offset": str(self.next_offset),
+            "X-Tidegate-Size": str(self.size),
+            "X-Tidegate-Dropped": "" if self.dropped is None else f"{self.dropped[0]}-{self.dropped[1]}",
+            "X-Tidegate-Ended": "1" if self.ended else "0",
+        }
+
+
+def piece_of(chunk: LogChunk) -> Piece:
+    """``chunk`` without the bytes of its dropped range, which are a hole and would be sent as zeros."""
+    start, end, data = chunk.offset, chunk.next_offset, chunk.data
+    first, last = chunk.dropped or (0, 0)
+    if end > first and start < last:
+        before, after = data[: max(0, first - start)], data[max(0, last - start) :]
+        at_line_start = before.endswith(b"\n") if before else start == 0
+        data = before + _mark(last - max(first, start), at_line_start) + after
+        end = max(end, last)
+    return Piece(data, start, end, chunk.size, chunk.dropped, chunk.ended and end >= chunk.size)
+
+
+def _mark(dropped_bytes: int, at_line_start: bool) -> bytes:
+    line = f"[tidegate: {format_size(dropped_bytes)} of output dropped here]\n"
+    return (line if at_line_start else "\n" + line).encode()
+
+
+async def read_piece(api: Api, id: JobId, attempt: int | None, offset: int, limit: int) -> Piece:
+    """Raises ApiProblem 404 when there is no such job or attempt."""
+    try:
+        return piece_of(await asyncio.to_thread(api.desk.read_log, id, attempt, offset, limit))
+    except KeyError:
+        known = await asyncio.to_thread(api.desk.job, id)
+        if not known or attempt is None:
+            raise unknown_job(id) from None
+        raise ApiProblem(404, "unknown", f"Job {id} has no attempt {attempt}.", "attempt", str(attempt)) from None
+
+
+async def wait_for_piece(api: Api, id: JobId, attempt: int | None, offset: int, limit: int, wait_s: float) -> Piece:
+    """The next piece, held up to ``wait_s`` while there is nothing to send."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    pause_s = FIRST_POLL_S
+    while True:
+        piece = await read_piece(api, id, attempt, offset, limit)
+        left = deadline - loop.time()
+        if piece.data or piece.ended or left <= 0 or await api.stops_within(min(pause_s, left)):
+            return piece
+        pause_s = min(pause_s * 1.5, SLOWEST_POLL_S)
+
+
+async def follow(api: Api, id: JobId, attempt: int | None, first: Piece, limit: int) -> AsyncIterator[bytes]:
+    """``first`` and everything after it, until the job has finished and all is sent, or the server stops."""
+    piece = first
+    while True:
+        if piece.data:
+            yield piece.data
+        if piece.ended or api.stopping.is_set():
+            return
+        piece = await wait_for_piece(api, id, attempt, piece.next_offset, limit, 60.0)

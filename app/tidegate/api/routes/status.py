@@ -1,0 +1,38 @@
+"""The engine in one picture, its machine over time, and the journal of what it did."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from tidegate.api.context import Api
+from tidegate.api.encoding import reply
+from tidegate.api.errors import read_id
+from tidegate.api.schema import answers, answers_view
+from tidegate.engine.views import MachineSample, StatusView, TickView
+
+
+def router(api: Api) -> APIRouter:
+    routes = APIRouter(tags=["engine"])
+    desk = api.desk
+
+    @routes.get("/status", openapi_extra=answers_view("Mode, machine, counts.", StatusView))
+    async def status() -> Response:
+        return reply(desk.status())
+
+    @routes.get("/samples", openapi_extra=answers("Points of the curves, oldest first.", samples=[MachineSample]))
+    async def samples(since: float = 0.0) -> Response:
+        """Seconds of the last hour, and minutes before that; times are Unix seconds."""
+        return reply({"samples": await asyncio.to_thread(desk.samples, since)})
+
+    @routes.get("/journal", openapi_extra=answers("Rows of the audit trail, oldest first.", ticks=[TickView]))
+    async def journal(
+        since: float | None = None, job: str | None = None, limit: Annotated[int, Query(ge=1, le=100_000)] = 200
+    ) -> Response:
+        wanted = None if job is None else read_id(job)
+        return reply({"ticks": await asyncio.to_thread(desk.ticks, since, wanted, limit)})
+
+    return routes

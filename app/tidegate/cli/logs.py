@@ -1,0 +1,124 @@
+"""``logs``: what a job wrote, byte for byte, from the start, the last lines, or as it grows."""
+
+from __future__ import annotations
+
+import sys
+
+from tidegate.api.client import HOLD_S
+from tidegate.cli import connection
+from tidegate.cli.options import JSON, Given, Option, UsageError, Verb
+from tidegate.cli.output import put_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from tidegate.api.client import Client, LogPiece
+
+TAIL_BYTES = 65536
+
+
+class LogReader:
+    """Reads one log onwards; remembers where it is, so that it can be interrupted and go on."""
+
+    def __init__(self, engine: Client, id: str, attempt: int | None = None) -> None:
+        self._engine = engine
+        self.id = id
+        self.attempt = attempt
+        self.offset = 0
+
+    def next(self, wait_s: float = 0.0) -> LogPiece:
+        """The piece at ``offset``, waiting for one up to ``wait_s``; patient with an engine that is being replaced."""
+
+        def read() -> LogPiece:
+            return self._engine.read_log(self.id, self.attempt, self.offset, None, wait_s)
+
+        piece = connection.ask(lambda: self._engine.patiently(read) if wait_s else read())
+        self.offset = piece.next_offset
+        return piece
+
+    def copy_to_stdout(self, follow: bool) -> LogPiece:
+        """Write all there is from here on, and with ``follow`` until the job has ended; gives the last piece."""
+        out = sys.stdout.buffer
+        while True:
+            piece = self.next(HOLD_S if follow else 0.0)
+            out.write(piece.data)
+            out.flush()
+            if piece.ended if follow else not piece.data or self.offset >= piece.size:
+                return piece
+
+    def seek_lines(self, lines: int) -> None:
+        """Go to where the last ``lines`` lines begin; not further back than the dropped middle of a capped log."""
+        end = self._piece(0, 1)
+        floor = end.dropped[1] if end.dropped else 0
+        start, tail = end.size, b""
+        # One newline more than lines are wanted: the one that ends the line before them.
+        while start > floor and tail.count(b"\n") <= lines:
+            step = min(TAIL_BYTES, start - floor)
+            start -= step
+            tail = self._piece(start, step).data + tail
+        last = tail.splitlines(keepends=True)[-lines:] if lines else []
+        self.offset = end.size - sum(map(len, last))
+
+    def _piece(self, offset: int, length: int) -> LogPiece:
+        return connection.ask(lambda: self._engine.read_log(self.id, self.attempt, offset, length))
+
+
+def _whole_number(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"--{name} {text!r} is no number; it takes 0 or more.")
+    return int(text)
+
+
+def _logs(given: Given) -> int:
+    lines, attempt = _whole_number("lines", given.text("lines")), _whole_number("attempt", given.text("attempt"))
+    engine = connection.client()
+    reader = LogReader(engine, connection.resolve_ids(engine, given.operands)[0], attempt)
+    if lines is not None:
+        reader.seek_lines(lines)
+    if given.flag("json"):
+        return _put_as_json(given, reader)
+    reader.copy_to_stdout(given.flag("follow"))
+    return 0
+
+
+def _put_as_json(given: Given, reader: LogReader) -> int:
+    """One object with the text; bytes that are no UTF-8 are replaced."""
+    if given.flag("follow"):
+        raise UsageError("--json cannot follow a log; leave out --follow.")
+    offset, data = reader.offset, b""
+    while True:
+        piece = reader.next()
+        data += piece.data
+        if not piece.data or reader.offset >= piece.size:
+            break
+    put_json(
+        {
+            "id": reader.id,
+            "attempt": reader.attempt,
+            "offset": offset,
+            "size": piece.size,
+            "dropped": piece.dropped,
+            "ended": piece.ended,
+            "text": data.decode("utf-8", "replace"),
+        }
+    )
+    return 0
+
+
+VERBS = {
+    "logs": Verb(
+        "logs",
+        _logs,
+        "ID [-f] [-n LINES]",
+        (
+            Option("follow", "Go on until the job has ended.", short="f"),
+            Option("lines", "Only the last so many lines.", value="LINES", short="n"),
+            Option("attempt", "Which attempt (the newest when not said).", value="N"),
+            JSON,
+        ),
+        operands=(1, 1),
+        complete="ids",
+        ending="Where a capped log gave its middle back, one line in square brackets says how much.",
+    )
+}

@@ -1,0 +1,203 @@
+"""Admission: may this job start now? A cumulative ledger answers, with every failing reason, not the first (D6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tidegate.core.estimates import estimate, holding, other_programs_bytes, settled
+from tidegate.core.job import Job, JobId, Stopping
+from tidegate.core.machine import Mode
+from tidegate.core.placement import CardLedger, build_cards, choose, take
+from tidegate.core.policy import Policy
+from tidegate.core.reasons import WaitCode
+from tidegate.core.resources import Estimate
+from tidegate.core.state import State
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What there is and what is already promised; every start of a plan is added at once."""
+
+    now: float
+    policy: Policy
+    mode: Mode
+    memory_total_bytes: int | None = None
+    memory_line_bytes: int | None = None
+    available_bytes: int | None = None
+    other_bytes: int | None = None
+    reserved_bytes: int = 0
+    cores: float = 0.0
+    reserved_cores: float = 0.0
+    slots: int = 0
+    slots_max: int | None = None
+    unknown_starts_left: int = 0
+    unsettled: JobId | None = None
+    running: int = 0
+    cpu_busy: bool = False
+    cards: dict[int, CardLedger] = field(default_factory=dict)
+    array_running: dict[int, int] = field(default_factory=dict)
+    locks: dict[str, JobId] = field(default_factory=dict)
+    gates: list[WaitCode] = field(default_factory=list)
+
+    @property
+    def headroom_bytes(self) -> int | None:
+        """What is left below the limits after reservations, other programs' use and the reserve (D4)."""
+        if self.memory_line_bytes is None or self.other_bytes is None:
+            return None
+        return self.memory_line_bytes - self.other_bytes - self.reserved_bytes
+
+    def take(self, job: Job, figure: Estimate, devices: tuple[int, ...]) -> None:
+        """Add a start of this plan."""
+        self.reserved_bytes += figure.memory_bytes
+        self.reserved_cores += figure.cores
+        self.slots += 1
+        self.running += 1
+        if not figure.known:
+            self.unsettled = job.id
+            self.unknown_starts_left -= 1
+        take(job.spec, job.id, devices, self.cards)
+        if job.id.index is not None:
+            self.array_running[job.id.number] = self.array_running.get(job.id.number, 0) + 1
+        for lock in job.spec.locks:
+            self.locks[lock] = job.id
+
+
+def open_ledger(state: State, now: float, available_bytes: int | None = None) -> Ledger:
+    """The ledger of this moment; ``available_bytes`` is a reading fresher than the state's, if there is one."""
+    policy, machine = state.policy, state.machine
+    ledger = Ledger(now, policy, machine.mode)
+    active = list(state.active.values())
+    ours = 0
+    for job in active:
+        held = holding(job, policy, state.profile(job), now)
+        ledger.reserved_bytes += held.memory_bytes
+        ledger.reserved_cores += held.cores
+        ledger.slots += held.slots
+        ledger.running += held.slots
+        if job.usage is not None and job.usage.memory_bytes is not None:
+            ours += job.usage.memory_bytes
+        # A job told to end grows no more; one that waits for its first reading may.
+        unknown = job.estimate is None or not job.estimate.known
+        if unknown and held.slots and not isinstance(job.status, Stopping) and not settled(job, policy, now):
+            ledger.unsettled = job.id
+        for lock in job.spec.locks:
+            ledger.locks[lock] = job.id
+    ledger.array_running = dict(state.array_running)
+    reading = machine.reading
+    if reading is not None:
+        ledger.memory_total_bytes = reading.memory_total_bytes
+        ledger.memory_line_bytes = policy.memory_line_bytes(reading.memory_total_bytes)
+        ledger.available_bytes = reading.memory_available_bytes if available_bytes is None else available_bytes
+        ledger.other_bytes = other_programs_bytes(machine, ours, available_bytes)
+        ledger.cores = float(reading.cores)
+        ledger.slots_max = _slots(policy, machine.mode, reading.cores)
+        ledger.cpu_busy = _cpu_busy(state, ledger, now)
+    ledger.cards = build_cards(machine, policy, active)
+    ledger.unknown_starts_left = (
+        policy.max_start_per_tick_normal if machine.mode is Mode.NORMAL else policy.max_start_per_tick_high
+    )
+    ledger.gates = _gates(state, ledger)
+    return ledger
+
+
+def _slots(policy: Policy, mode: Mode, cores: int) -> int | None:
+    """Concurrency by mode (D6): all workers, half of them, none."""
+    workers = policy.workers(cores)
+    if workers is None:
+        return None
+    match mode:
+        case Mode.NORMAL:
+            return workers
+        case Mode.HIGH:
+            return max(workers // 2, policy.min_workers)
+        case Mode.EMERGENCY:
+            return 0
+
+
+def _cpu_busy(state: State, ledger: Ledger, now: float) -> bool:
+    """Other programs alone use more than cpu_hard_pct of the unreserved cores; at most 60 s, beside our jobs only."""
+    reading, policy = state.machine.reading, state.policy
+    if reading is None or reading.other_cpu_cores is None or policy.cpu_hard_pct is None or not ledger.running:
+        return False
+    free = max(0.0, ledger.cores - ledger.reserved_cores)
+    if free <= 0 or reading.other_cpu_cores <= free * policy.cpu_hard_pct / 100.0:
+        return False
+    since = state.machine.cpu_busy_since
+    return since is None or now - since < policy.cpu_busy_wait_s
+
+
+def _gates(state: State, ledger: Ledger) -> list[WaitCode]:
+    """What keeps every job waiting, whatever it asks for."""
+    gates: list[WaitCode] = []
+    if state.journal_error is not None:
+        gates.append(WaitCode.JOURNAL)
+    if not state.intake.open and not state.intake.gpu_only:
+        gates.append(WaitCode.QUEUE_PAUSED)
+    if ledger.mode is Mode.EMERGENCY:
+        gates.append(WaitCode.MODE)
+    reading = state.machine.reading
+    if reading is None or (ledger.memory_line_bytes is not None and ledger.other_bytes is None):
+        gates.append(WaitCode.NO_READING)
+    elif reading.psi_memory_some_pct is not None and reading.psi_memory_some_pct > state.policy.psi_memory_stop_pct:
+        gates.append(WaitCode.MEMORY_PRESSURE)
+    return gates
+
+
+def expected(state: State, job: Job, ledger: Ledger) -> Estimate:
+    """What this waiting job is expected to use."""
+    return estimate(job.spec, state.profile(job), state.policy, ledger.available_bytes)
+
+
+def failing(
+    state: State, job: Job, figure: Estimate, ledger: Ledger, gates: bool = True
+) -> tuple[list[WaitCode], tuple[int, ...]]:
+    """Every reason why the job may not start now, and the cards it would get. No reason: it may.
+
+    ``gates`` False leaves out what holds back all jobs alike (the planner has asked that once).
+    """
+    codes = list(ledger.gates) if gates else []
+    spec, policy = job.spec, ledger.policy
+    if spec.gpu is not None and not state.intake.open and state.intake.gpu_only:
+        codes.append(WaitCode.GPU_PAUSED)
+    if ledger.mode is Mode.HIGH and spec.priority > policy.high_mode_priority_cutoff:
+        codes.append(WaitCode.PRIORITY_CUTOFF)
+    if ledger.slots_max is not None and ledger.slots >= ledger.slots_max and ledger.mode is not Mode.EMERGENCY:
+        codes.append(WaitCode.WORKERS)
+    if ledger.memory_line_bytes is not None and ledger.other_bytes is not None:
+        if ledger.other_bytes + ledger.reserved_bytes + figure.memory_bytes > ledger.memory_line_bytes:
+            codes.append(WaitCode.MEMORY)
+        if not figure.known:
+            if ledger.unsettled is not None:
+                codes.append(WaitCode.UNSETTLED)
+            elif ledger.unknown_starts_left <= 0:
+                codes.append(WaitCode.START_RATE)
+    if ledger.cores and ledger.reserved_cores + figure.cores > ledger.cores + 1e-9:
+        codes.append(WaitCode.CPU)
+    if ledger.cpu_busy:
+        codes.append(WaitCode.CPU_BUSY)
+    if spec.array_parallel and ledger.array_running.get(job.id.number, 0) >= spec.array_parallel:
+        codes.append(WaitCode.ARRAY_LIMIT)
+    for lock in spec.locks:
+        if lock in ledger.locks:
+            codes.append(WaitCode.LOCK)
+            break
+    devices: tuple[int, ...] = ()
+    if spec.gpu is not None:
+        devices, refused = choose(spec, ledger.cards, policy)
+        if refused is not None:
+            codes.append(refused)
+    return codes, devices
+
+
+def still_fits(figure: Estimate, ledger: Ledger) -> bool:
+    """Whether a decided start is still within the ledger of a fresher reading (asked right before it is done)."""
+    if ledger.memory_line_bytes is None or ledger.other_bytes is None:
+        return ledger.memory_line_bytes is None
+    return ledger.other_bytes + ledger.reserved_bytes + figure.memory_bytes <= ledger.memory_line_bytes
+
+
+def could_ever_fit(figure: Estimate, ledger: Ledger) -> bool:
+    """False when even with none of our jobs running there would be no room now: others' use is in the way."""
+    if ledger.memory_line_bytes is None or ledger.other_bytes is None:
+        return True
+    return ledger.other_bytes + figure.memory_bytes <= ledger.memory_line_bytes

@@ -1,0 +1,108 @@
+"""What a job is expected to use before it runs (estimate) and what it counts with while it runs (reservation), D4."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tidegate.core.job import Attempt, Job, JobKind, JobSpec, Paused, Running, Starting, Stopping
+from tidegate.core.machine import MachineState
+from tidegate.core.policy import Policy
+from tidegate.core.prediction import RUNS_TO_TRUST, Profile
+from tidegate.core.resources import Estimate, EstimateSource
+
+UNDECLARED_MARGIN = 1.2
+
+
+def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_bytes: int | None) -> Estimate:
+    """min(declared, learned), else either, else the default of its class (at most half of what is free), D4."""
+    cores = 1.0 if spec.cores is None else spec.cores
+    duration = profile.typical_duration_s if profile is not None else None
+    learned = profile.learned_memory_bytes if profile is not None else None
+    declared = spec.memory_bytes
+    if declared is not None and (learned is None or declared <= learned):
+        return Estimate(declared, EstimateSource.DECLARED, cores, spec.gpu, duration)
+    if learned is not None:
+        return Estimate(learned, EstimateSource.LEARNED, cores, spec.gpu, duration)
+    python = spec.kind in (JobKind.PYTHON, JobKind.NOTEBOOK)
+    default = policy.default_memory_python_bytes if python else policy.default_memory_other_bytes
+    if available_bytes is not None:
+        default = min(default, available_bytes // 2)
+    return Estimate(default, EstimateSource.DEFAULT, cores, spec.gpu, duration)
+
+
+def group_key(spec: JobSpec, learned_key: str | None, array_number: int | None) -> tuple[object, ...]:
+    """Jobs with equal keys get the same verdict from admission; ``learned_key`` is set once its profile is trusted."""
+    return (
+        spec.priority,
+        spec.queue,
+        spec.memory_bytes,
+        spec.kind if spec.memory_bytes is None and learned_key is None else None,
+        learned_key,
+        spec.cores,
+        spec.gpu,
+        spec.device,
+        spec.locks,
+        array_number if spec.array_parallel else None,
+    )
+
+
+class Holding(NamedTuple):
+    """What an active job takes from the machine: memory in bytes, cores, worker slots."""
+
+    memory_bytes: int
+    cores: float
+    slots: int
+
+
+def settled(job: Job, policy: Policy, now: float) -> bool:
+    """Its memory has not grown by more than 2 % for 10 s (D4). A job never measured has not settled."""
+    return job.settle_since is not None and now - job.settle_since >= policy.settle_s
+
+
+def reserved_memory_bytes(job: Job, attempt: Attempt, policy: Policy, profile: Profile | None, now: float) -> int:
+    """max(estimate, measured), with the rules of D4 on how long an estimate holds."""
+    measured = job.usage.memory_bytes if job.usage is not None else None
+    estimated = attempt.reserved_bytes or 0
+    if measured is None:
+        return estimated
+    source = job.estimate.source if job.estimate is not None else EstimateSource.DEFAULT
+    if source is EstimateSource.DECLARED:
+        runs = len(profile.peaks_bytes) if profile is not None else 0
+        if runs < RUNS_TO_TRUST or not settled(job, policy, now):
+            return max(estimated, measured)
+        return max(measured, job.peak_memory_bytes or 0)
+    if not settled(job, policy, now):
+        return max(estimated, measured)
+    if source is EstimateSource.LEARNED:
+        return measured
+    return int(measured * UNDECLARED_MARGIN)
+
+
+def holding(job: Job, policy: Policy, profile: Profile | None, now: float) -> Holding:
+    """What an active job counts with. A paused one keeps its memory, but no cores and no worker slot (D6)."""
+    attempt = job.attempts[-1]
+    memory = reserved_memory_bytes(job, attempt, policy, profile, now)
+    cores = job.estimate.cores if job.estimate is not None else 1.0
+    match job.status:
+        case Paused():
+            return Holding(memory, 0.0, 0)
+        case Starting() | Running() | Stopping():
+            return Holding(memory, cores, 1)
+        case _:
+            raise AssertionError(f"job {job.id} is {job.status_name}: it holds nothing")
+
+
+def other_programs_bytes(machine: MachineState, ours_bytes: int, available_bytes: int | None = None) -> int | None:
+    """Total - available - ours, at least 0 (D9); None while available memory is unknown."""
+    reading = machine.reading
+    if reading is None:
+        return None
+    available = reading.memory_available_bytes if available_bytes is None else available_bytes
+    if available is None:
+        return None
+    return max(0, reading.memory_total_bytes - available - ours_bytes)
+
+
+def measured_bytes(jobs: list[Job]) -> int:
+    """What our live jobs were last measured to use, together."""
+    return sum(job.usage.memory_bytes or 0 for job in jobs if job.usage is not None)

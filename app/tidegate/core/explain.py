@@ -1,0 +1,192 @@
+"""Codes become sentences a person would say, with the numbers behind them; table, CLI and API show the same objects."""
+
+from __future__ import annotations
+
+from tidegate.core.admission import Ledger, expected, failing
+from tidegate.core.dependencies import unmet
+from tidegate.core.job import Held, Job, JobId, Paused, PauseReason, Queued, Running, Starting
+from tidegate.core.reasons import WaitCode, WaitReason
+from tidegate.core.resources import Estimate
+from tidegate.core.state import State
+from tidegate.core.texts import format_duration, format_moment, format_size
+
+
+def explain_all(state: State, job: Job, ledger: Ledger, held_by: JobId | None) -> tuple[WaitReason, ...]:
+    """Every reason why this job is not running, the most telling first; empty for one that runs or has ended."""
+    match job.status:
+        case Held():
+            return (WaitReason(WaitCode.HELD, "on hold until you release it"),)
+        case Paused():
+            return (_paused(job, ledger),)
+        case Queued() if job.id in state.parked:
+            return tuple(_parked(state, job, ledger.now))
+        case Queued():
+            return tuple(_queued(state, job, ledger, held_by))
+        case _:
+            return ()
+
+
+def _paused(job: Job, ledger: Ledger) -> WaitReason:
+    status = job.status
+    assert isinstance(status, Paused)
+    since = format_duration(max(0.0, ledger.now - status.since))
+    if status.wants_resume:
+        text = "waits for free cores to go on"
+        return WaitReason(WaitCode.WAITING_TO_RESUME, text)
+    match status.reason:
+        case PauseReason.USER:
+            text = f"paused by you {since} ago"
+        case PauseReason.QUEUE:
+            text = f"the queue was paused {since} ago"
+        case PauseReason.MEMORY:
+            text = f"paused for memory {since} ago; goes on when there is room"
+        case PauseReason.GPU:
+            text = f"paused for GPU memory {since} ago"
+        case PauseReason.SCHEDULING:
+            text = f"paused for another job {since} ago"
+    if status.resume_at is not None:
+        text += f", until {format_moment(status.resume_at, ledger.now)}"
+    return WaitReason(WaitCode.PAUSED, text, until=status.resume_at)
+
+
+def _parked(state: State, job: Job, now: float) -> list[WaitReason]:
+    reasons: list[WaitReason] = []
+    begin = job.spec.begin_at
+    if begin is not None and begin > now:
+        reasons.append(WaitReason(WaitCode.BEGIN, f"starts no earlier than {format_moment(begin, now)}", until=begin))
+    waiting = unmet(state, job)
+    if waiting:
+        names = [f"{_name(state, d.job)} (job {d.job})" for d in waiting[:3]]
+        more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+        reasons.append(WaitReason(WaitCode.DEPENDENCY, f"after {', '.join(names)}{more}"))
+    return reasons or [WaitReason(WaitCode.NEXT, "starts next")]
+
+
+def _name(state: State, id: JobId) -> str:
+    ids = state.elements(id.number) if id not in state.jobs else [id]
+    return state.jobs[ids[0]].spec.name if ids else "job"
+
+
+def _queued(state: State, job: Job, ledger: Ledger, held_by: JobId | None) -> list[WaitReason]:
+    figure = expected(state, job, ledger)
+    codes, _ = failing(state, job, figure, ledger)
+    reasons = [explain(code, state, job, figure, ledger) for code in codes]
+    if reasons:
+        return reasons
+    if held_by is not None and held_by != job.id:
+        text = f"behind {_name(state, held_by)} (job {held_by}), which was passed often enough"
+        return [WaitReason(WaitCode.BEHIND, text)]
+    return [WaitReason(WaitCode.NEXT, "starts next")]
+
+
+def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Ledger) -> WaitReason:
+    """One code as a reason with its sentence, its numbers and, where known, the moment it may end."""
+    now, policy = ledger.now, ledger.policy
+    match code:
+        case WaitCode.MEMORY:
+            return _memory(state, figure, ledger)
+        case WaitCode.WORKERS:
+            most = ledger.slots_max or 0
+            noun = "job runs" if ledger.slots == 1 else "jobs run"
+            text = (
+                f"{ledger.slots} {noun}, the most at once {'in this mode ' if ledger.mode != 'NORMAL' else ''}is {most}"
+            )
+            return WaitReason(code, text, {"running": ledger.slots, "most": most})
+        case WaitCode.CPU:
+            free = max(0.0, ledger.cores - ledger.reserved_cores)
+            text = f"needs {_cores(figure.cores)}, {free:g} of {ledger.cores:g} free{_after(state)}"
+            return WaitReason(code, text, {"needed_cores": figure.cores, "free_cores": free})
+        case WaitCode.CPU_BUSY:
+            return WaitReason(code, "other programs are using the processor heavily; it waits a minute at most")
+        case WaitCode.UNSETTLED:
+            name = _name(state, ledger.unsettled) if ledger.unsettled is not None else "another job"
+            text = f"its memory need is not known; starts when {name} shows its own (say --mem to start sooner)"
+            return WaitReason(code, text)
+        case WaitCode.START_RATE:
+            return WaitReason(code, "its memory need is not known; such jobs start a few at a time")
+        case WaitCode.MODE:
+            causes = "; ".join(state.machine.mode_causes)
+            return WaitReason(code, f"nothing starts in an emergency{': ' + causes if causes else ''}")
+        case WaitCode.PRIORITY_CUTOFF:
+            cutoff = policy.high_mode_priority_cutoff
+            text = f"the machine is nearly full: only priorities 0 to {cutoff} start, this one has {job.spec.priority}"
+            return WaitReason(code, text, {"priority": job.spec.priority, "cutoff": cutoff})
+        case WaitCode.QUEUE_PAUSED:
+            return WaitReason(code, _until("the queue is paused", state.intake.until, now), until=state.intake.until)
+        case WaitCode.GPU_PAUSED:
+            text = _until("jobs with a GPU are paused", state.intake.until, now)
+            return WaitReason(code, text, until=state.intake.until)
+        case WaitCode.NO_READING:
+            return WaitReason(code, "the machine's memory could not be read; nothing starts until it can")
+        case WaitCode.JOURNAL:
+            return WaitReason(code, f"the journal cannot be written: {state.journal_error}")
+        case WaitCode.MEMORY_PRESSURE:
+            return WaitReason(code, "programs are already waiting for memory; nothing more is added")
+        case WaitCode.ARRAY_LIMIT:
+            limit = job.spec.array_parallel or 0
+            return WaitReason(code, f"at most {limit} of this array run at once", {"most": limit})
+        case WaitCode.LOCK:
+            return _lock(state, job, ledger)
+        case WaitCode.GPU_MEMORY:
+            return _gpu_memory(job, ledger)
+        case WaitCode.GPU_BUSY:
+            count = job.spec.gpu.count if job.spec.gpu is not None else 1
+            return WaitReason(code, f"needs {_cards(count)}; none is free enough{_after(state)}")
+        case WaitCode.GPU_HOT:
+            return WaitReason(code, f"the GPU is over {policy.gpu_stop_temperature_c:g} °C and takes nothing new")
+        case WaitCode.GPU_UNREADABLE:
+            return WaitReason(code, "the GPU cannot be read")
+        case _:
+            return WaitReason(code, str(code).replace("_", " "))
+
+
+def _memory(state: State, figure: Estimate, ledger: Ledger) -> WaitReason:
+    free = max(0, ledger.headroom_bytes or 0)
+    text = f"needs {format_size(figure.memory_bytes)}, {format_size(free)} free{_after(state)}"
+    numbers = {"needed_bytes": float(figure.memory_bytes), "free_bytes": float(free)}
+    return WaitReason(WaitCode.MEMORY, text, numbers)
+
+
+def _after(state: State) -> str:
+    """Names the running job that should end first, where durations are known; or the only one there is."""
+    running = [job for job in state.active.values() if isinstance(job.status, Running | Starting)]
+    if len(running) == 1:
+        return f" · after {running[0].spec.name}"
+    ends = []
+    for job in running:
+        attempt = job.attempts[-1]
+        duration = job.estimate.duration_s if job.estimate is not None else None
+        if duration is not None and attempt.started_at is not None:
+            ends.append((attempt.started_at + attempt.paused_s + duration, job.spec.name))
+    return f" · after {min(ends)[1]}" if ends else ""
+
+
+def _lock(state: State, job: Job, ledger: Ledger) -> WaitReason:
+    for lock in job.spec.locks:
+        holder = ledger.locks.get(lock)
+        if holder is not None:
+            return WaitReason(WaitCode.LOCK, f"{_name(state, holder)} (job {holder}) has the lock {lock}")
+    return WaitReason(WaitCode.LOCK, "another job has its lock")
+
+
+def _gpu_memory(job: Job, ledger: Ledger) -> WaitReason:
+    wanted = job.spec.gpu.memory_bytes if job.spec.gpu is not None else None
+    best = max((card.free_bytes for card in ledger.cards.values()), default=0)
+    if wanted is None:
+        return WaitReason(WaitCode.GPU_MEMORY, "the GPU's memory is nearly full")
+    text = f"needs {format_size(wanted)} of GPU memory, {format_size(max(0, best))} free on the emptiest card"
+    return WaitReason(WaitCode.GPU_MEMORY, text, {"needed_bytes": float(wanted), "free_bytes": float(max(0, best))})
+
+
+def _until(text: str, until: float | None, now: float) -> str:
+    return text if until is None else f"{text} until {format_moment(until, now)}"
+
+
+def _cores(count: float) -> str:
+    return "1 core" if count == 1 else f"{count:g} cores"
+
+
+def _cards(count: float) -> str:
+    if count < 1:
+        return f"{count:g} of a GPU"
+    return "a GPU" if count == 1 else f"{count:g} GPUs"

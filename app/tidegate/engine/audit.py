@@ -1,0 +1,179 @@
+"""Audit: what an event means in words, for the journal (D10) and, where a person should hear of it, for a notice."""
+
+from __future__ import annotations
+
+from tidegate.core import events as e
+from tidegate.core.job import Finished, Job, JobId, Outcome, Queued
+from tidegate.core.state import State
+from tidegate.core.texts import format_duration, format_size
+from tidegate.engine.ports import Notice, TickRecord
+
+LONG_JOB_S = 60.0
+
+
+def record(state: State, event: e.Event) -> TickRecord | None:
+    """The row for an event just applied; None for those that are not kept (live samples are not journaled)."""
+    sentence = _sentence(state, event)
+    if sentence is None:
+        return None
+    machine = state.machine
+    reading = machine.reading
+    job: JobId | None = getattr(event, "id", None)
+    return TickRecord(
+        at=event.at,
+        kind=_kind(event),
+        sentence=sentence,
+        job=job,
+        mode=machine.mode.value,
+        memory_pct=reading.memory_used_pct if reading is not None else None,
+        cpu_pct=reading.cpu_pct if reading is not None else None,
+        counts=(("active", len(state.active)), ("queued", state.queued_count)),
+    )
+
+
+_KINDS: dict[type, str] = {
+    e.JobSubmitted: "submitted",
+    e.JobHeld: "held",
+    e.JobReleased: "released",
+    e.JobEdited: "edited",
+    e.JobMovedFirst: "moved_first",
+    e.JobForced: "forced",
+    e.JobBlocked: "blocked",
+    e.JobStarting: "admitted",
+    e.JobStarted: "started",
+    e.JobStartFailed: "start_failed",
+    e.JobStartRevoked: "start_revoked",
+    e.JobPaused: "paused",
+    e.JobResumeWanted: "resume_wanted",
+    e.JobResumed: "resumed",
+    e.JobStopping: "stopping",
+    e.JobExited: "ended",
+    e.JobLost: "lost",
+    e.JobCancelled: "cancelled",
+    e.JobRetried: "retried",
+    e.ModeChanged: "mode",
+    e.IntakeChanged: "intake",
+    e.PolicyChanged: "settings",
+    e.ActionRejected: "rejected",
+    e.ClockRebased: "clock",
+    e.JournalHealthChanged: "journal",
+}
+
+
+def _kind(event: e.Event) -> str:
+    return _KINDS.get(type(event), type(event).__name__)
+
+
+def _named(state: State, id: JobId) -> str:
+    job = state.jobs.get(id)
+    return f"{job.spec.name} (job {id})" if job is not None else f"job {id}"
+
+
+def _sentence(state: State, event: e.Event) -> str | None:  # one table of words, read from top to bottom
+    match event:
+        case e.JobSubmitted():
+            return f"Submitted {_named(state, event.id)}."
+        case e.JobHeld():
+            return f"{_named(state, event.id)} is on hold."
+        case e.JobReleased():
+            return f"{_named(state, event.id)} was released."
+        case e.JobEdited():
+            return f"{_named(state, event.id)} was changed."
+        case e.JobMovedFirst():
+            return f"{_named(state, event.id)} was put first."
+        case e.JobForced():
+            return f"{_named(state, event.id)} starts on your word, without admission."
+        case e.JobBlocked():
+            return f"{_named(state, event.id)} waits: {event.reason.sentence}."
+        case e.JobStarting():
+            need = format_size(event.estimate.memory_bytes)
+            cards = f", GPU {', '.join(map(str, event.devices))}" if event.devices else ""
+            return f"Admitted {_named(state, event.id)}: {need} ({event.estimate.source.value}){cards}."
+        case e.JobStartFailed():
+            return f"{_named(state, event.id)} could not be started: {event.error}"
+        case e.JobStartRevoked():
+            return f"{_named(state, event.id)} was not started after all: {event.why}."
+        case e.JobPaused():
+            return f"Paused {_named(state, event.id)} ({event.reason.value})."
+        case e.JobResumed():
+            return f"Resumed {_named(state, event.id)}."
+        case e.JobStopping():
+            return f"Told {_named(state, event.id)} to end: {event.why}."
+        case e.JobExited():
+            return _ended(state, event)
+        case e.JobLost():
+            return f"{_named(state, event.id)} was lost: {event.why}."
+        case e.JobCancelled():
+            return f"{_named(state, event.id)} was {event.outcome.value}: {event.why}."
+        case e.JobRetried():
+            return f"{_named(state, event.id)} runs again."
+        case e.ModeChanged():
+            causes = "; ".join(event.causes)
+            return f"Mode {event.mode.value}{': ' + causes if causes else ''}."
+        case e.IntakeChanged():
+            return "The queue goes on." if event.open else f"The queue stopped: {event.why}."
+        case e.PolicyChanged():
+            return "Settings were changed."
+        case e.ActionRejected():
+            return f"Did not {event.action} {_named(state, event.id)}: {event.why}."
+        case e.ClockRebased():
+            return f"The clock moved by {format_duration(event.jump_s)} (sleep, or it was set)."
+        case e.JournalHealthChanged():
+            return "The journal can be written again." if event.error is None else f"Journal: {event.error}"
+        case _:
+            return None
+
+
+def _ended(state: State, event: e.JobExited) -> str:
+    job = state.jobs[event.id]
+    code = f"exit {event.exit_code}" if event.exit_code is not None else f"signal {event.signal}"
+    attempt = job.attempts[-1]
+    ran = ""
+    if attempt.started_at is not None:
+        ran = f" after {format_duration(max(0.0, event.at - attempt.started_at))}"
+    if isinstance(job.status, Queued):
+        return f"{_named(state, event.id)} ended ({code}){ran} and waits to run again."
+    word = job.outcome.value.replace("_", " ") if job.outcome is not None else "ended"
+    return f"{_named(state, event.id)} {word} ({code}){ran}."
+
+
+def notice(state: State, event: e.Event) -> Notice | None:
+    """What a person should hear of (D13): failures, things we did to a job, long jobs that ended."""
+    match event:
+        case e.JobStartFailed():
+            return Notice(event.at, f"{_name(state, event.id)} could not start", event.error, event.id, "error")
+        case e.JobLost():
+            return Notice(event.at, f"{_name(state, event.id)} was lost", event.why, event.id, "error")
+        case e.JobPaused() if event.reason.value in ("memory", "gpu"):
+            text = "It resumes when there is room again."
+            return Notice(event.at, f"Paused {_name(state, event.id)} for memory", text, event.id, "warning")
+        case e.JobExited():
+            return _end_notice(state.jobs[event.id], event)
+        case e.JournalHealthChanged(error=str(error)):
+            return Notice(event.at, "The journal cannot be written", error, None, "error")
+        case _:
+            return None
+
+
+def _name(state: State, id: JobId) -> str:
+    job = state.jobs.get(id)
+    return job.spec.name if job is not None else f"job {id}"
+
+
+def _end_notice(job: Job, event: e.JobExited) -> Notice | None:
+    if not job.spec.notify or not isinstance(job.status, Finished):
+        return None
+    code = f"exit {event.exit_code}" if event.exit_code is not None else f"signal {event.signal}"
+    why = job.status.why or code
+    started = job.attempts[-1].started_at
+    ran = max(0.0, event.at - started) if started is not None else 0.0
+    match job.status.outcome:
+        case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.OUT_OF_MEMORY:
+            title = f"{job.spec.name} {job.status.outcome.value.replace('_', ' ')}"
+            return Notice(event.at, title, f"{why} after {format_duration(ran)}", job.id, "error")
+        case Outcome.SUCCEEDED if ran >= LONG_JOB_S:
+            return Notice(
+                event.at, f"{job.spec.name} finished", f"It ran for {format_duration(ran)}.", job.id, "success"
+            )
+        case _:
+            return None

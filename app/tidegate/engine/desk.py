@@ -1,0 +1,371 @@
+"""LocalDesk: the engine of this process as views, the API and agents see it (the Protocol ``Desk`` of the ports)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from tidegate.core import events as e
+from tidegate.core.job import Finished, Held, Job, JobId
+from tidegate.core.policy import Policy
+from tidegate.core.reasons import WaitReason
+from tidegate.engine import intake
+from tidegate.engine.commands import run_command
+from tidegate.engine.engine import Engine
+from tidegate.engine.picture import intake_view, job_view, machine_view
+from tidegate.engine.ports import (
+    Change,
+    Command,
+    CommandResult,
+    EngineUnwilling,
+    HistoryPort,
+    Notice,
+    Preview,
+    Submission,
+    Submitted,
+    Verb,
+)
+from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
+
+T = TypeVar("T")
+
+PUBLISH_EVERY_S = 0.04
+REFRESHED_WAITING = 100
+
+
+class LocalDesk:
+    """Reads picture the State from any thread: parts of a job are frozen and replaced whole, so a view is never torn.
+
+    Everything that changes something runs on the engine's loop, whichever loop it is awaited from.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        history: HistoryPort,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        version: str,
+        kind: str,
+        pid_of: Callable[[str | None], int | None],
+        log_path: Callable[[str, int], str],
+        dropped: Callable[[str], tuple[int, int] | None],
+        shut_down: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        self._engine = engine
+        self._history = history
+        self._loop = loop
+        self._version = version
+        self._kind = kind
+        self._pid_of = pid_of
+        self._log_path = log_path
+        self._dropped = dropped
+        self._shut_down = shut_down
+        self._started_at = engine.clock.now()
+        self._listeners: tuple[Callable[[Change], None], ...] = ()
+        self._pending_notices: list[Notice] = []
+        self._pending_sample: MachineSample | None = None
+        self._publishing = False
+        self._last_published = 0.0
+        engine.published = self._on_published
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def status(self) -> StatusView:
+        state = self._engine.state
+        now = self._engine.clock.now()
+        machine = state.machine
+        return StatusView(
+            mode=machine.mode.value,
+            mode_since=machine.mode_since,
+            mode_causes=machine.mode_causes,
+            machine=machine_view(state, now),
+            counts=state.counts(),
+            intake=intake_view(state),
+            strategy="priority_based",
+            version=self._version,
+            kind=self._kind,
+            pid=os.getpid(),
+            started_at=self._started_at,
+            uptime_s=max(0.0, now - self._started_at),
+            journal_error=state.journal_error,
+            warnings=tuple(self._engine.warnings),
+            event_id=self._engine.store.event_id,
+        )
+
+    def _view(self, job: Job, now: float) -> JobView:
+        engine = self._engine
+        waits: tuple[WaitReason, ...] = ()
+        if engine.plan is not None and job.id in engine.state.jobs and not isinstance(job.status, Finished):
+            waits = engine.plan.waits[job.id]
+        return job_view(engine.state, job, waits, now, self._pid_of, self._log_path)
+
+    def jobs(self, *, finished: int | None = 0, offset: int = 0, limit: int | None = None) -> list[JobView]:
+        state = self._engine.state
+        end = None if limit is None else offset + limit
+        found = list(state.active.values())
+        if end is None or len(found) < end:
+            wanted = state.queued_count if end is None else end - len(found)
+            ids = list(state.line) if end is None else state.line.first(wanted)
+            found += [state.jobs[id] for id in ids if id in state.jobs]
+        if end is None or len(found) < end:
+            found += list(state.parked.values())
+            found += [job for job in list(state.jobs.values()) if isinstance(job.status, Held)]
+        if (end is None or len(found) < end) and finished != 0:
+            found += self._finished(finished if end is None else min(finished or end, end))
+        now = self._engine.clock.now()
+        return [self._view(job, now) for job in found[offset:end]]
+
+    def _finished(self, count: int | None) -> list[Job]:
+        """The newest finished jobs: those in memory, and older ones from the history."""
+        state = self._engine.state
+        recent = [state.jobs[id] for id in reversed(list(state.finished_order)) if id in state.jobs]
+        if count is not None and len(recent) >= count:
+            return recent[:count]
+        known = {job.id for job in recent}
+        older = self._history.finished(None, None if count is None else count)
+        missing = [job for job in older if job.id not in known and job.id not in state.jobs]
+        return (recent + missing)[:count]
+
+    def job(self, id: JobId) -> list[JobView]:
+        return [self._view(job, self._engine.clock.now()) for job in self._find(id)]
+
+    def _find(self, id: JobId) -> list[Job]:
+        state = self._engine.state
+        if id in state.jobs:
+            return [state.jobs[id]]
+        elements = [] if id.index is not None else [state.jobs[item] for item in state.elements(id.number)]
+        known = {job.id for job in elements}
+        elements += [job for job in self._history.job(id) if job.id not in known]
+        return sorted(elements, key=lambda job: job.id)
+
+    def last_number(self) -> int | None:
+        return self._engine.next_number - 1 or None
+
+    def samples(self, since: float) -> list[MachineSample]:
+        recent = [sample for sample in list(self._engine.store.samples) if sample.at >= since]
+        oldest = recent[0].at if recent else self._engine.clock.now()
+        if since < oldest - 5.0:
+            return self._history.samples(since, oldest) + recent
+        return recent
+
+    def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]:
+        return self._history.ticks(since, job, limit)
+
+    def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
+        found = self._find(id)
+        if not found:
+            raise KeyError(str(id))
+        job = found[0]
+        number = attempt if attempt is not None else (job.attempts[-1].number if job.attempts else 1)
+        path = self._log_path(str(job.id), number)
+        # Asked before the file is read: an end that comes later is seen at the next call, and no output is missed.
+        current = job.attempts[-1].number if job.attempts else None
+        ended = isinstance(job.status, Finished) or (current is not None and number < current)
+        return _read_log(path, offset, limit, ended, self._dropped(path))
+
+    # --- watching ----------------------------------------------------------------------------------------------------
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        self._listeners = (*self._listeners, listener)
+
+        def end() -> None:
+            self._listeners = tuple(item for item in self._listeners if item is not listener)
+
+        return end
+
+    async def changes(self, after: int | None) -> AsyncIterator[Change]:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Change] = asyncio.Queue()
+
+        def deliver(change: Change) -> None:
+            loop.call_soon_threadsafe(queue.put_nowait, change)
+
+        end = self.subscribe(deliver)
+        try:
+            if after is not None:
+                yield await self._on_engine(lambda: self._missed(after))
+            while True:
+                yield await queue.get()
+        finally:
+            end()
+
+    async def _missed(self, after: int) -> Change:
+        """What moved since an event id; everything in memory when that is too long ago to know."""
+        store, now = self._engine.store, self._engine.clock.now()
+        ids = store.changed_since(after) if after <= store.event_id else None
+        jobs = [store.state.jobs[id] for id in (store.state.jobs if ids is None else ids) if id in store.state.jobs]
+        views = tuple(self._view(job, now) for job in jobs)
+        return Change(store.event_id, now, views, (), self.status())
+
+    def _on_published(self, notices: Sequence[Notice], sample: MachineSample | None) -> None:
+        self._pending_notices += notices
+        if sample is not None:
+            self._pending_sample = sample
+        if self._publishing:
+            return
+        now = self._engine.clock.now()
+        wait = self._last_published + PUBLISH_EVERY_S - now
+        if wait <= 0:
+            self._publish()
+        else:
+            # First call at once, later ones collapse into the newest.
+            self._publishing = True
+            self._engine.clock.call_at(now + wait, self._publish)
+
+    def _publish(self) -> None:
+        self._publishing = False
+        now = self._last_published = self._engine.clock.now()
+        event_id, ids, gone = self._engine.store.take_unpublished()
+        notices, self._pending_notices = self._pending_notices, []
+        sample, self._pending_sample = self._pending_sample, None
+        if not self._listeners:
+            return
+        state = self._engine.state
+        moved = dict.fromkeys(ids)
+        if sample is not None:
+            # Usage and reasons move with every reading, although the jobs themselves do not.
+            moved.update(dict.fromkeys(state.active))
+            moved.update(dict.fromkeys(state.line.first(REFRESHED_WAITING)))
+        views = tuple(self._view(state.jobs[id], now) for id in moved if id in state.jobs)
+        names = tuple(str(id) for id in gone)
+        change = Change(event_id, now, views, names, self.status(), sample)
+        changes = [change, *(Change(event_id, now, notice=notice) for notice in notices)]
+        for listener in self._listeners:
+            for item in changes:
+                listener(item)
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    async def _on_engine(self, make: Callable[[], Awaitable[T]]) -> T:
+        if asyncio.get_running_loop() is self._loop:
+            return await make()
+
+        async def run() -> T:
+            return await make()
+
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(run(), self._loop))
+
+    async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        return await self._on_engine(lambda: self._submit(submissions))
+
+    async def _submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
+        intake.check_intake(self._engine, submissions)
+        known = await self._known_elsewhere(submissions)
+        future: asyncio.Future[list[Submitted]] = self._loop.create_future()
+
+        def done(answer: list[Submitted] | EngineUnwilling) -> None:
+            if future.done():
+                return
+            if isinstance(answer, EngineUnwilling):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+        state = self._engine.state
+
+        def is_known(id: JobId) -> bool:
+            return id in state.jobs or bool(state.elements(id.number)) or id in known
+
+        intake.accept(self._engine, submissions, is_known, done)
+        return await future
+
+    async def _known_elsewhere(self, submissions: Sequence[Submission]) -> set[JobId]:
+        """Dependencies that are no longer in memory but in the history (asked in a thread: it reads the disk)."""
+        state = self._engine.state
+        wanted = {d.job for s in submissions for d in s.spec.after}
+        missing = [id for id in wanted if id not in state.jobs and not state.elements(id.number)]
+        if not missing:
+            return set()
+        found = await self._loop.run_in_executor(None, lambda: [self._history.job(id) for id in missing])
+        known: set[JobId] = set()
+        for id, jobs in zip(missing, found, strict=True):
+            for job in jobs:
+                if job.id not in state.jobs:
+                    self._engine.store.apply(e.JobRestored(self._engine.clock.now(), job))
+                known.add(id)
+        return known
+
+    async def preview(self, submission: Submission) -> Preview:
+        return await self._on_engine(lambda: self._preview(submission))
+
+    async def _preview(self, submission: Submission) -> Preview:
+        known = await self._known_elsewhere([submission])
+        state = self._engine.state
+
+        def is_known(id: JobId) -> bool:
+            return id in state.jobs or bool(state.elements(id.number)) or id in known
+
+        why = intake.refusal(self._engine, submission, is_known)
+        if why is not None:
+            return Preview(False, why, why, None)
+        job, starts, sentence = intake.preview(self._engine, submission)
+        view = job_view(state, job, (), self._engine.clock.now(), self._pid_of, self._log_path)
+        return Preview(starts, None, sentence, view)
+
+    async def command(self, command: Command) -> list[CommandResult]:
+        return await self._on_engine(lambda: self._command(command))
+
+    async def _command(self, command: Command) -> list[CommandResult]:
+        state = self._engine.state
+        if command.verb is Verb.RETRY and command.ids is not None:
+            for id in command.ids:
+                if id not in state.jobs and not state.elements(id.number):
+                    for job in await self._loop.run_in_executor(None, self._history.job, id):
+                        self._engine.store.apply(e.JobRestored(self._engine.clock.now(), job))
+        return await run_command(self._engine, command)
+
+    async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
+        return await self._on_engine(lambda: self._wait(ids, timeout_s, any_one))
+
+    async def _wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool) -> list[JobView] | None:
+        futures = []
+        for id in ids:
+            state = self._engine.state
+            inner = [id] if id in state.jobs else state.elements(id.number)
+            futures.append(asyncio.gather(*(self._end_of(item) for item in inner)))
+        mode = asyncio.FIRST_COMPLETED if any_one else asyncio.ALL_COMPLETED
+        _done, pending = await asyncio.wait(futures, timeout=timeout_s, return_when=mode)
+        ended = [id for id, future in zip(ids, futures, strict=True) if future.done()]
+        for future in pending:
+            future.cancel()
+        if not ended or (pending and not any_one):
+            return None
+        return [view for id in (ended[:1] if any_one else ids) for view in self.job(id)]
+
+    def _end_of(self, id: JobId) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._engine.when_finished(id, lambda _job: None if future.done() else future.set_result(None))
+        return future
+
+    async def set_policy(self, policy: Policy) -> None:
+        async def change() -> None:
+            self._engine.record(e.PolicyChanged(self._engine.clock.now(), policy))
+            self._engine.tick()
+
+        await self._on_engine(change)
+
+    async def shutdown(self, stop_jobs: bool) -> None:
+        await self._on_engine(lambda: self._shut_down(stop_jobs))
+
+
+def _read_log(path: str, offset: int, limit: int, ended: bool, dropped: tuple[int, int] | None) -> LogChunk:
+    """A piece of a file; a missing one is empty (the job has not started, or its log was deleted)."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return LogChunk(b"", 0, 0, 0, None, ended, path)
+    try:
+        size = os.fstat(handle).st_size
+        start = max(0, size + offset) if offset < 0 else min(offset, size)
+        if dropped is not None and dropped[0] <= start < dropped[1]:
+            start = dropped[1]
+        until = start + limit
+        if dropped is not None and start < dropped[0]:
+            until = min(until, dropped[0])
+        data = os.pread(handle, max(0, until - start), start)
+    finally:
+        os.close(handle)
+    return LogChunk(data, start, start + len(data), size, dropped, ended, path)

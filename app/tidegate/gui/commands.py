@@ -1,0 +1,72 @@
+"""From a slot to the engine: runs a coroutine, keeps it alive, and says in the window what was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from tidegate.core.job import JobId
+from tidegate.engine.ports import Answer, Command, CommandResult, Desk, EngineUnwilling, Verb
+
+log = logging.getLogger(__name__)
+
+SENTENCES_SHOWN = 3
+
+
+class Commands(QObject):
+    """The one door for everything a person asks. ``failed(str)`` carries sentences for the message bar."""
+
+    failed = Signal(str)
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.desk = desk
+        # The loop holds tasks weakly: one that nobody holds may be collected while it waits.
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start a coroutine from a slot; its failure becomes a sentence."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._on_done)
+        return task
+
+    def send(self, verb: Verb, ids: Sequence[str] | None, **options: Any) -> asyncio.Task[Any]:
+        """Ask for ``verb`` on these jobs (None: the whole queue)."""
+        chosen = None if ids is None else tuple(JobId.parse(id) for id in ids)
+        return self.run(self._command(Command(verb, chosen, **options)))
+
+    async def settle(self) -> None:
+        """Wait for what was asked so far (before the window goes)."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=1.0)
+
+    async def _command(self, command: Command) -> None:
+        refused = [each for each in await self.desk.command(command) if each.answer is not Answer.DONE]
+        if refused:
+            self.failed.emit(self._summary(refused))
+
+    def _summary(self, refused: Sequence[CommandResult]) -> str:
+        sentences = list(dict.fromkeys(each.sentence for each in refused))
+        shown = sentences[:SENTENCES_SHOWN]
+        rest = len(sentences) - len(shown)
+        if rest:
+            shown.append(self.tr("{count} more were refused.").format(count=rest))
+        return " ".join(shown)
+
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            return
+        if isinstance(error, EngineUnwilling):
+            self.failed.emit(str(error))
+            return
+        log.error("a command from the window failed", exc_info=error)
+        self.failed.emit(self.tr("That did not work: {error}").format(error=error))

@@ -1,0 +1,131 @@
+"""Paints the cells of the job table: dot and word, the job's colour, progress, figures on one right edge."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPoint, QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPalette
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from tidegate.engine.views import JobView
+from tidegate.gui import words
+from tidegate.gui.job_table import JOB_ROLE, Column, JobTable
+from tidegate.gui.shapes import paint_shape
+from tidegate.gui.theme import Theme, font
+
+ROW_PX = 36
+PAD_PX = 8
+EDGE_PX = 16
+"""The first and last column keep the card's inner margin."""
+_BAR_MAX_PX = 200
+_DOT_PX = 8
+
+
+class JobDelegate(QStyledItemDelegate):
+    """Fonts and metrics are made once; a cell costs some tens of microseconds."""
+
+    def __init__(self, model: JobTable, theme: Theme, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._model = model
+        self._theme = theme
+        self._plain = font(13)
+        self._strong = font(13, QFont.Weight.Medium)
+        self._small = font(11)
+        self._strong_metrics = QFontMetrics(self._strong)
+        self._plain_metrics = QFontMetrics(self._plain)
+        self._small_metrics = QFontMetrics(self._small)
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(80, ROW_PX)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        job: JobView | None = index.data(JOB_ROLE)
+        if job is None:
+            return
+        rect: QRect = option.rect
+        state: QStyle.StateFlag = option.state
+        if state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(rect, self._theme.colour("selection"))
+        column = index.column()
+        left = EDGE_PX if column == Column.STATUS else PAD_PX
+        right = EDGE_PX if column == Column.TIMES else PAD_PX
+        inner = rect.adjusted(left, 0, -right, 0)
+        painter.save()
+        if column == Column.STATUS:
+            self._paint_status(painter, inner, job)
+        elif column == Column.JOB:
+            self._paint_job(painter, inner, job)
+        elif column == Column.WHY:
+            self._paint_why(painter, inner, job)
+        else:
+            quiet = column != Column.MEMORY or job.status in ("queued", "held", "finished")
+            self._text(
+                painter,
+                inner,
+                self._model.text(job, column),
+                "muted" if quiet else "text",
+                right=column in (Column.MEMORY, Column.GPU),
+            )
+        painter.restore()
+        if state & QStyle.StateFlag.State_HasFocus and column == Column.STATUS:
+            painter.fillRect(QRect(rect.left(), rect.top(), 2, rect.height()), self._theme.colour("accent"))
+
+    def _paint_status(self, painter: QPainter, inner: QRect, job: JobView) -> None:
+        status = words.status_word(job)
+        colour = self._theme.colour(status.tone)
+        centre = QPointF(inner.left() + _DOT_PX / 2, inner.center().y() + 1)
+        paint_shape(painter, "normal", centre, colour, _DOT_PX)
+        painter.setFont(self._strong)
+        painter.setPen(colour)
+        painter.drawText(inner.adjusted(_DOT_PX + 9, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), status.word)
+
+    def _paint_job(self, painter: QPainter, inner: QRect, job: JobView) -> None:
+        colour = self._model.colour_of(job)
+        if colour is not None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(self._theme.job_colour(colour))
+            painter.drawRoundedRect(QRectF(inner.left(), inner.center().y() - 7, 4, 16), 1.5, 1.5)
+        number = f"#{job.id}"
+        taken = self._small_metrics.horizontalAdvance(number)
+        painter.setFont(self._small)
+        painter.setPen(self._theme.colour("faint"))
+        painter.drawText(inner, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), number)
+        room = inner.adjusted(12, 0, -taken - PAD_PX, 0)
+        painter.setFont(self._strong)
+        painter.setPen(self._theme.colour("text"))
+        name = self._model.text(job, Column.JOB)
+        shown = self._strong_metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room.width())
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
+
+    def _paint_why(self, painter: QPainter, inner: QRect, job: JobView) -> None:
+        share = self._model.progress(job)
+        if share is None:
+            tone = words.status_word(job).tone if job.status == "finished" else "text"
+            if job.status in ("running", "paused", "stopping"):
+                tone = "muted"
+            self._text(painter, inner, self._model.text(job, Column.WHY), tone)
+            return
+        length = min(_BAR_MAX_PX, inner.width() - 48)
+        track = QRectF(inner.left(), inner.center().y() - 2, length, 6)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("line"))
+        painter.drawRoundedRect(track, 3, 3)
+        painter.setBrush(self._theme.colour("accent"))
+        painter.drawRoundedRect(QRectF(track.left(), track.top(), max(6.0, track.width() * share), 6), 3, 3)
+        beside = QRect(QPoint(int(track.right()) + 12, inner.top()), inner.bottomRight())
+        self._text(painter, beside, f"{share * 100:.0f} %", "muted")
+
+    def _text(self, painter: QPainter, room: QRect, text: str, tone: str, *, right: bool = False) -> None:
+        painter.setFont(self._plain)
+        painter.setPen(self._theme.colour(tone))
+        side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
+        shown = self._plain_metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | side), shown)
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        super().initStyleOption(option, index)
+        palette: QPalette = option.palette
+        palette.setColor(QPalette.ColorRole.Highlight, self._theme.colour("selection"))

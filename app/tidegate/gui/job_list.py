@@ -1,0 +1,136 @@
+"""The job table as a widget: fixed rows, columns that share the width, selection by job, context menu and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QPoint, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
+
+from tidegate.engine.views import JobView
+from tidegate.gui.commands import Commands
+from tidegate.gui.job_actions import JobActions
+from tidegate.gui.job_delegate import ROW_PX, JobDelegate
+from tidegate.gui.job_table import Column, JobTable
+from tidegate.gui.theme import Theme, font
+
+_WIDTHS = {Column.STATUS: 116, Column.MEMORY: 168, Column.GPU: 76, Column.TIMES: 136}
+_JOB_SHARE = 0.42
+"""Of the width that the fixed columns leave, the job's name has this part and the reason the rest."""
+
+
+class JobList(QTableView):
+    """``chosen_changed()`` when other jobs are selected, ``opened(str)`` when one is asked for by key or menu."""
+
+    chosen_changed = Signal()
+    opened = Signal(str)
+
+    def __init__(self, model: JobTable, commands: Commands, theme: Theme) -> None:
+        super().__init__()
+        self._jobs = model
+        self._kept: list[str] = []
+        self._restoring = False
+        self._scroll = 0
+        self.setModel(model)
+        self.setItemDelegate(JobDelegate(model, theme, self))
+        self.setAccessibleName(self.tr("Jobs"))
+        self._dress()
+        self.actions_of_jobs = JobActions(commands, self.chosen, self)
+        self.actions_of_jobs.open_log.connect(self.opened)
+        self.customContextMenuRequested.connect(self._open_menu)
+        self.doubleClicked.connect(lambda index: self._open_row(index.row()))
+        self.selectionModel().selectionChanged.connect(self._on_selection)
+        # A reset takes the selection along: it is kept by job and put back.
+        model.modelAboutToBeReset.connect(self._keep)
+        model.modelReset.connect(self._restore)
+        theme.changed.connect(self.viewport().update)
+
+    def chosen(self) -> Sequence[JobView]:
+        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
+        return [job for row in rows if (job := self._jobs.job_at(row)) is not None]
+
+    def choose(self, id: str) -> bool:
+        """Select this job and bring it into view; False when this filter does not show it."""
+        row = self._jobs.row_of(id)
+        if row is None:
+            return False
+        self.selectRow(row)
+        self.scrollTo(self._jobs.index(row, 0))
+        return True
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+            self._open_row(self.currentIndex().row())
+            return
+        super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_width()
+
+    def _dress(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setShowGrid(False)
+        self.setMouseTracking(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setCornerButtonEnabled(False)
+        rows, columns = self.verticalHeader(), self.horizontalHeader()
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setMinimumSectionSize(ROW_PX)
+        rows.setDefaultSectionSize(ROW_PX)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns.setHighlightSections(False)
+        columns.setSectionsClickable(False)
+        columns.setFixedHeight(ROW_PX)
+        columns.setFont(font(11, font(11).weight().DemiBold))
+
+    def _share_width(self) -> None:
+        room = max(240, self.viewport().width() - sum(_WIDTHS.values()))
+        name = int(room * _JOB_SHARE)
+        columns = self.horizontalHeader()
+        for column, width in _WIDTHS.items():
+            columns.resizeSection(column, width)
+        columns.resizeSection(Column.JOB, name)
+        columns.resizeSection(Column.WHY, room - name)
+
+    def _open_menu(self, at: QPoint) -> None:
+        if self.chosen():
+            self.actions_of_jobs.menu().popup(self.viewport().mapToGlobal(at))
+
+    def _open_row(self, row: int) -> None:
+        job = self._jobs.job_at(row)
+        if job is not None:
+            self.opened.emit(job.id)
+
+    def _on_selection(self) -> None:
+        if not self._restoring:
+            self._kept = [job.id for job in self.chosen()]
+            self.chosen_changed.emit()
+
+    def _keep(self) -> None:
+        self._scroll = self.verticalScrollBar().value()
+        self._restoring = True
+
+    def _restore(self) -> None:
+        rows = [row for id in self._kept if (row := self._jobs.row_of(id)) is not None]
+        selection = QItemSelection()
+        for row in rows:
+            index = self._jobs.index(row, 0)
+            selection.select(index, self._jobs.index(row, self._jobs.columnCount() - 1))
+        if rows:
+            model = self.selectionModel()
+            model.setCurrentIndex(self._jobs.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
+            model.select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+        self.verticalScrollBar().setValue(self._scroll)
+        self._restoring = False
+        if len(rows) != len(self._kept):
+            self._on_selection()

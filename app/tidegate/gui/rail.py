@@ -1,0 +1,78 @@
+"""The rail at the left: the name, the pages that exist, and how much is going on."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFont, QKeySequence, QShortcut
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from tidegate.gui.icons import page_icon, pixmap
+from tidegate.gui.theme import Theme, font
+
+WIDTH_PX = 176
+
+
+class Rail(QFrame):
+    """``page_wanted(str)`` with the page's name."""
+
+    page_wanted = Signal(str)
+
+    def __init__(self, pages: dict[str, str], theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("rail")
+        self.setFixedWidth(WIDTH_PX)
+        self._theme = theme
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 20, 8, 16)
+        column.setSpacing(8)
+        head = QHBoxLayout()
+        head.setContentsMargins(12, 0, 0, 16)
+        head.setSpacing(10)
+        self._logo = QLabel()
+        name = QLabel("Tidegate")
+        name.setFont(font(16, QFont.Weight.DemiBold))
+        head.addWidget(self._logo)
+        head.addWidget(name)
+        head.addStretch(1)
+        column.addLayout(head)
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QPushButton] = {}
+        for place, (page, label) in enumerate(pages.items()):
+            self._add(page, label, place, column)
+        column.addStretch(1)
+        self._footer = QLabel("")
+        self._footer.setProperty("role", "muted")
+        self._footer.setFont(font(12))
+        self._footer.setContentsMargins(12, 0, 0, 0)
+        self._footer.setWordWrap(True)
+        column.addWidget(self._footer)
+        theme.changed.connect(self._colour)
+        self._colour()
+
+    def choose(self, page: str) -> None:
+        self.buttons[page].setChecked(True)
+
+    def show_footer(self, text: str) -> None:
+        self._footer.setText(text)
+
+    def _add(self, page: str, label: str, place: int, column: QVBoxLayout) -> None:
+        button = QPushButton(label)
+        button.setProperty("role", "page")
+        button.setCheckable(True)
+        button.setIconSize(QSize(16, 16))
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.clicked.connect(lambda _checked=False: self.page_wanted.emit(page))
+        shortcut = QShortcut(QKeySequence(f"Alt+{place + 1}"), self)
+        shortcut.activated.connect(lambda: self.page_wanted.emit(page))
+        self._group.addButton(button)
+        self.buttons[page] = button
+        column.addWidget(button)
+
+    def _colour(self) -> None:
+        text, accent = self._theme.colour("text"), self._theme.colour("accent")
+        ratio = self.devicePixelRatioF()
+        logo = pixmap("logo", text, int(24 * ratio))
+        logo.setDevicePixelRatio(ratio)
+        self._logo.setPixmap(logo)
+        for page, button in self.buttons.items():
+            button.setIcon(page_icon(f"page-{page}", self._theme.colour("muted"), accent))

@@ -1,0 +1,27 @@
+"""The small shapes that stand beside a word, so that colour never speaks alone."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPolygonF
+
+
+def paint_shape(painter: QPainter, state: str, centre: QPointF, colour: QColor, size: float) -> None:
+    """``normal`` a dot, ``high`` a triangle, ``emergency`` a square, ``paused`` two bars."""
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    half = size / 2
+    box = QRectF(centre.x() - half, centre.y() - half, size, size)
+    if state == "high":
+        painter.drawPolygon(QPolygonF([QPointF(centre.x(), box.top()), box.bottomRight(), box.bottomLeft()]))
+    elif state == "emergency":
+        painter.drawRect(box)
+    elif state == "paused":
+        bar = size * 0.34
+        painter.drawRect(QRectF(box.left(), box.top(), bar, size))
+        painter.drawRect(QRectF(box.right() - bar, box.top(), bar, size))
+    else:
+        painter.drawEllipse(centre, half, half)
+    painter.restore()

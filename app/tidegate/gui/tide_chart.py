@@ -1,0 +1,321 @@
+"""Draws the tide: stacked bands over time, the limit lines with their names on them, and *now*."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from tidegate.gui.bands import OTHER, SHORT_JOBS, Band
+from tidegate.gui.theme import Theme, font
+
+LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 20, 28, 28
+_LABEL_MIN_PX = 15
+_TIME_MARKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A limit with its name. ``tone`` is a token's name; the name stands at the left or at the right end."""
+
+    value: float
+    name: str
+    tone: str
+    dashed: bool
+    at_right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that is drawn. ``paused`` has spans of time (start, end) in which a job stood still."""
+
+    bands: Sequence[Band]
+    top: float
+    now: float
+    span_s: float
+    lines: Sequence[Line]
+    amount: Callable[[float], str]
+    names: Mapping[str, str]
+    colours: Mapping[str, int]
+    paused: Mapping[str, Sequence[tuple[float, float]]]
+
+
+class TideChart(QWidget):
+    """``job_clicked(str)``. Repaints from a kept picture unless the data, size or theme changed."""
+
+    job_clicked = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._picture: Picture | None = None
+        self._cache: QPixmap | None = None
+        self._small = font(11)
+        self._strong = font(11, QFont.Weight.DemiBold)
+        self._metrics = QFontMetricsF(self._small)
+        self.setMinimumHeight(160)
+        self.setAccessibleName(self.tr("The machine over time"))
+        theme.changed.connect(self._redraw)
+
+    def show_picture(self, picture: Picture) -> None:
+        self._picture = picture
+        self._redraw()
+
+    def sizeHint(self) -> QSize:
+        return QSize(1000, 320)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._cache = None
+        super().resizeEvent(event)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        if self._cache is None:
+            self._cache = self._draw()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._cache)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        band = self.band_at(event.position())
+        if band is not None and band.id not in (OTHER, SHORT_JOBS):
+            self.job_clicked.emit(band.id)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.words_at(QPointF(event.pos())), self)
+            return True
+        return super().event(event)
+
+    def band_at(self, point: QPointF) -> Band | None:
+        """The band under a point of the widget."""
+        found = self._find(point)
+        return None if found is None else found[0]
+
+    def words_at(self, point: QPointF) -> str:
+        """Who is there, with how much, and its share of what is in use."""
+        found = self._find(point)
+        if found is None or self._picture is None:
+            return ""
+        band, place, moment = found
+        amount = band.upper[place] - band.lower[place]
+        tops = [b.upper[b.times.index(moment)] for b in self._picture.bands if moment in b.times]
+        share = amount / max(tops) * 100 if tops and max(tops) > 0 else 0.0
+        clock = time.strftime("%H:%M:%S", time.localtime(moment))
+        return self.tr("{name}\n{amount}, {share} % of what is in use, at {clock}").format(
+            name=self._name(band.id), amount=self._picture.amount(amount), share=round(share), clock=clock
+        )
+
+    # --- Geometry ---
+
+    def _plot(self) -> QRectF:
+        return QRectF(LEFT_PX, TOP_PX, max(1, self.width() - LEFT_PX - RIGHT_PX), self.height() - TOP_PX - BOTTOM_PX)
+
+    def _x(self, moment: float, picture: Picture, plot: QRectF) -> float:
+        return plot.right() - (picture.now - moment) / picture.span_s * plot.width()
+
+    def _y(self, value: float, picture: Picture, plot: QRectF) -> float:
+        return plot.bottom() - min(1.0, value / picture.top) * plot.height()
+
+    def _find(self, point: QPointF) -> tuple[Band, int, float] | None:
+        picture, plot = self._picture, self._plot()
+        if picture is None or not plot.contains(point):
+            return None
+        moment = picture.now - (plot.right() - point.x()) / plot.width() * picture.span_s
+        value = (plot.bottom() - point.y()) / plot.height() * picture.top
+        for band in picture.bands:
+            place = min(range(len(band.times)), key=lambda i: abs(band.times[i] - moment))
+            near = abs(band.times[place] - moment) <= picture.span_s / 100
+            if near and band.lower[place] <= value < band.upper[place]:
+                return band, place, band.times[place]
+        return None
+
+    # --- Painting ---
+
+    def _redraw(self) -> None:
+        self._cache = None
+        self.update()
+
+    def _draw(self) -> QPixmap:
+        ratio = self.devicePixelRatioF()
+        made = QPixmap(int(self.width() * ratio), int(self.height() * ratio))
+        made.setDevicePixelRatio(ratio)
+        made.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(made)
+        painter.setFont(self._small)
+        if self._picture is None:
+            painter.setPen(self._theme.colour("muted"))
+            painter.drawText(
+                self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.tr("Readings appear here every second.")
+            )
+        else:
+            self._draw_picture(painter, self._picture, self._plot())
+        painter.end()
+        return made
+
+    def _draw_picture(self, painter: QPainter, picture: Picture, plot: QRectF) -> None:
+        self._draw_scale(painter, picture, plot)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.save()
+        painter.setClipRect(plot)
+        shapes = [(band, self._polygon(band, picture, plot)) for band in picture.bands]
+        for band, shape in shapes:
+            self._draw_band(painter, picture, plot, band, shape)
+        painter.restore()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for line in picture.lines:
+            self._draw_line(painter, picture, plot, line)
+        self._name_bands(painter, picture, plot)
+        self._draw_now(painter, plot)
+
+    def _draw_scale(self, painter: QPainter, picture: Picture, plot: QRectF) -> None:
+        faint, line = self._theme.colour("faint"), self._theme.colour("line")
+        for quarter in range(5):
+            value = picture.top * quarter / 4
+            y = round(self._y(value, picture, plot))
+            painter.setPen(line)
+            painter.drawLine(int(plot.left()), y, int(plot.right()), y)
+            painter.setPen(faint)
+            label = QRectF(0, y - 8, LEFT_PX - 10, 16)
+            painter.drawText(
+                label, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), picture.amount(value)
+            )
+        step = picture.span_s / _TIME_MARKS
+        first = (picture.now - picture.span_s) // 60 * 60 + 60
+        moment = first
+        while moment < picture.now:
+            x = self._x(moment, picture, plot)
+            text = time.strftime("%H:%M", time.localtime(moment))
+            width = self._metrics.horizontalAdvance(text)
+            if plot.left() <= x and x + width <= plot.right():
+                painter.drawText(QPointF(x, plot.bottom() + 20), text)
+            moment += round(step / 60) * 60
+
+    def _polygon(self, band: Band, picture: Picture, plot: QRectF) -> QPolygonF:
+        scale_x, scale_y = plot.width() / picture.span_s, plot.height() / picture.top
+        right, bottom, now, top = plot.right(), plot.bottom(), picture.now, picture.top
+        xs = [right - (now - moment) * scale_x for moment in band.times]
+        points = [QPointF(x, bottom - min(top, up) * scale_y) for x, up in zip(xs, band.upper, strict=True)]
+        # The newest step ends at its middle; the band reaches to *now*.
+        if band.times and now - band.times[-1] < picture.span_s / 40:
+            points.append(QPointF(right, points[-1].y()))
+            points.append(QPointF(right, bottom - min(top, band.lower[-1]) * scale_y))
+        points.extend(
+            QPointF(x, bottom - min(top, low) * scale_y)
+            for x, low in zip(reversed(xs), reversed(band.lower), strict=True)
+        )
+        return QPolygonF(points)
+
+    def _draw_band(self, painter: QPainter, picture: Picture, plot: QRectF, band: Band, shape: QPolygonF) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._colour(band.id, picture))
+        painter.drawPolygon(shape)
+        for start, end in picture.paused.get(band.id, ()):
+            left, right = self._x(start, picture, plot), self._x(end, picture, plot)
+            painter.save()
+            painter.setClipRect(QRectF(left, plot.top(), right - left, plot.height()), Qt.ClipOperation.IntersectClip)
+            stripes = QColor(self._theme.colour("surface"))
+            stripes.setAlphaF(0.6)
+            painter.setBrush(QBrush(stripes, Qt.BrushStyle.BDiagPattern))
+            painter.drawPolygon(shape)
+            painter.restore()
+
+    def _draw_line(self, painter: QPainter, picture: Picture, plot: QRectF, line: Line) -> None:
+        y = round(self._y(line.value, picture, plot))
+        colour = self._theme.colour(line.tone)
+        painter.setPen(QPen(colour, 1, Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine))
+        painter.drawLine(int(plot.left()), y, int(plot.right()), y)
+        width = self._metrics.horizontalAdvance(line.name)
+        x = plot.right() - width - 10 if line.at_right else plot.left() + 6
+        # The name stands on its line: the line is interrupted by the card's own colour.
+        room = QRectF(x - 4, y - 8, width + 8, 16)
+        if not self._covered(room, picture, plot):
+            painter.fillRect(room, self._theme.colour("surface"))
+        painter.setPen(colour)
+        painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), line.name)
+
+    def _covered(self, room: QRectF, picture: Picture, plot: QRectF) -> bool:
+        """Whether a band lies behind the name; then it is written over the band."""
+        return any(
+            self._y(up, picture, plot) < room.bottom()
+            for band in picture.bands
+            for moment, up in zip(band.times, band.upper, strict=True)
+            if room.left() <= self._x(moment, picture, plot) <= room.right()
+        )
+
+    def _name_bands(self, painter: QPainter, picture: Picture, plot: QRectF) -> None:
+        painter.setFont(self._strong)
+        metrics = QFontMetricsF(self._strong)
+        for band in picture.bands:
+            text = self._name(band.id)
+            place = self._roomiest(band, picture, plot, metrics.horizontalAdvance(text) + 12)
+            if place is None:
+                continue
+            x = self._x(band.times[place], picture, plot)
+            y = self._y((band.lower[place] + band.upper[place]) / 2, picture, plot)
+            painter.setPen(self._theme.colour("muted") if band.id == OTHER else QColor("#FFFFFF"))
+            width = metrics.horizontalAdvance(text)
+            painter.drawText(QRectF(x - width / 2, y - 8, width + 1, 16), int(Qt.AlignmentFlag.AlignCenter), text)
+        painter.setFont(self._small)
+
+    def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> int | None:
+        """The middle of a stretch as wide as the name in which the band is thick enough for it."""
+        if len(band.times) < 2:
+            return None
+        spacing = (band.times[1] - band.times[0]) / picture.span_s * plot.width()
+        wide = int(width / spacing) + 1
+        scale = plot.height() / picture.top
+        left_most = picture.now - picture.span_s
+        thick = [
+            (up - low) * scale if moment >= left_most else 0.0
+            for moment, low, up in zip(band.times, band.lower, band.upper, strict=True)
+        ]
+        places = range(wide // 2, len(thick) - wide // 2)
+        fits = [i for i in places if min(thick[i - wide // 2 : i + wide // 2 + 1]) >= _LABEL_MIN_PX]
+        return fits[len(fits) // 2] if fits else None
+
+    def _draw_now(self, painter: QPainter, plot: QRectF) -> None:
+        text = self.tr("now")
+        ink, paper = self._theme.colour("text"), self._theme.colour("surface")
+        x = int(plot.right())
+        painter.setPen(QPen(ink, 1))
+        painter.drawLine(x, int(plot.top()) - 4, x, int(plot.bottom()))
+        width = self._metrics.horizontalAdvance(text) + 14
+        pill = QRectF(x - width / 2, plot.top() - 22, width, 18)
+        pill.moveRight(min(pill.right(), self.width() - 2.0))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
+        painter.drawRoundedRect(pill, 4, 4)
+        painter.setPen(paper)
+        painter.setFont(self._strong)
+        painter.drawText(pill, int(Qt.AlignmentFlag.AlignCenter), text)
+
+    def _colour(self, id: str, picture: Picture) -> QColor:
+        if id == OTHER:
+            return self._theme.colour("other_programs")
+        if id == SHORT_JOBS:
+            return self._theme.colour("faint")
+        return self._theme.job_colour(picture.colours.get(id, 0))
+
+    def _name(self, id: str) -> str:
+        if id == OTHER:
+            return self.tr("other programs")
+        if id == SHORT_JOBS:
+            return self.tr("short jobs")
+        return self._picture.names.get(id, self.tr("job {id}").format(id=id)) if self._picture else id

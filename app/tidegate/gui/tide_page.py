@@ -1,0 +1,325 @@
+"""The Tide page: the machine over time as bands of jobs, and the head of the queue below it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QFont, QHideEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tidegate.core.texts import format_size
+from tidegate.engine.views import JobView, MachineSample, StatusView
+from tidegate.gui import words
+from tidegate.gui.bands import OTHER, SHORT_JOBS, Metric, Series
+from tidegate.gui.commands import Commands
+from tidegate.gui.empty import EmptyState
+from tidegate.gui.job_book import JobBook, Move
+from tidegate.gui.job_list import JobList
+from tidegate.gui.job_table import JobTable
+from tidegate.gui.theme import Theme, font
+from tidegate.gui.tide_chart import Line, Picture, TideChart
+
+RANGES_S = (900.0, 3600.0)
+STEPS = 450
+"""As many steps of time as a chart shows: two pixels each on a common window."""
+SAMPLES_KEPT = 3700
+_CHUNK = 250
+"""Samples taken in at a time while an hour is loaded, so that the window stays alive."""
+
+MEMORY = Metric("memory")
+
+
+class TidePage(QWidget):
+    """``job_opened(str)``, ``submit_wanted()``. Nothing is computed while the page is not seen."""
+
+    job_opened = Signal(str)
+    submit_wanted = Signal()
+
+    def __init__(
+        self,
+        book: JobBook,
+        commands: Commands,
+        theme: Theme,
+        gpu_high_pct: float,
+        gpu_emergency_pct: float,
+        cpu_high_pct: float | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("page")
+        self._book, self._commands, self._clock = book, commands, clock
+        self._gpu_lines = (gpu_high_pct, gpu_emergency_pct)
+        self._cpu_high_pct = cpu_high_pct
+        self._status: StatusView | None = None
+        self._samples: deque[MachineSample] = deque(maxlen=SAMPLES_KEPT)
+        self._metric, self._span_s = MEMORY, RANGES_S[0]
+        self._series = self._new_series()
+        self._loading: deque[MachineSample] = deque()
+        self._paused: dict[str, list[tuple[float, float | None]]] = {}
+        self._loader = QTimer(self)
+        self._loader.setInterval(0)
+        self._loader.timeout.connect(self._load_chunk)
+        self.chart = TideChart(theme)
+        self.chart.job_clicked.connect(self.job_opened)
+        self.model = JobTable(book)
+        self.list = JobList(self.model, commands, theme)
+        self.list.opened.connect(self.job_opened)
+        self._tabs: dict[Metric, QPushButton] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(16)
+        column.addWidget(self._chart_card(), 10)
+        column.addWidget(self._table_card(), 9)
+
+    # --- What the window tells ---
+
+    def show_status(self, status: StatusView) -> None:
+        self._status = status
+        self._series.cores = status.machine.cores
+        wanted = [MEMORY, Metric("cpu"), *(Metric("card", card.index) for card in status.machine.cards)]
+        if list(self._tabs) != wanted:
+            self._make_tabs(wanted)
+
+    def add_sample(self, sample: MachineSample) -> None:
+        if self._samples and sample.at <= self._samples[-1].at:
+            return
+        self._samples.append(sample)
+        if self._loading:
+            self._loading.append(sample)
+            return
+        self._series.add((sample,))
+        self._show_picture()
+
+    def note_jobs(self, jobs: Sequence[JobView]) -> None:
+        """Remember since when jobs stand still; the samples do not say it."""
+        now = self._clock()
+        for job in jobs:
+            spans = self._paused.get(job.id)
+            still = bool(spans) and spans is not None and spans[-1][1] is None
+            if job.status == "paused" and not still:
+                self._paused.setdefault(job.id, []).append((now, None))
+            elif job.status != "paused" and still and spans is not None:
+                spans[-1] = (spans[-1][0], now)
+
+    def apply(self, moves: Sequence[Move]) -> None:
+        self.model.apply(moves)
+        self._show_table_or_empty()
+
+    def reload(self) -> None:
+        self.model.reload()
+        self._show_table_or_empty()
+
+    def tick(self) -> None:
+        self.model.touch_active()
+
+    # --- Seen and unseen ---
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.reload()
+        self._commands.run(self._fetch())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._loader.stop()
+        self._loading.clear()
+
+    async def _fetch(self) -> None:
+        """Everything that was missed while unseen; reading may ask a disk or another process."""
+        since = self._clock() - RANGES_S[-1]
+        samples = await asyncio.to_thread(self._commands.desk.samples, since)
+        newest = samples[-1].at if samples else 0.0
+        later = [sample for sample in self._samples if sample.at > newest]
+        self._samples = deque([*samples, *later], maxlen=SAMPLES_KEPT)
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._series = self._new_series()
+        oldest = self._clock() - self._span_s - self._series.step_s
+        self._loading = deque(sample for sample in self._samples if sample.at >= oldest)
+        self._load_chunk()
+        self._loader.start()
+
+    def _load_chunk(self) -> None:
+        chunk = [self._loading.popleft() for _ in range(min(_CHUNK, len(self._loading)))]
+        self._series.add(chunk)
+        if not self._loading:
+            self._loader.stop()
+            self._show_picture()
+
+    def _new_series(self) -> Series:
+        # Never finer than the samples are: empty steps would draw a comb.
+        series = Series(self._metric, self._span_s, max(2.0, self._span_s / STEPS))
+        series.cores = self._status.machine.cores if self._status is not None else None
+        return series
+
+    # --- The picture ---
+
+    def _show_picture(self) -> None:
+        top = self._top()
+        if not self.isVisible() or top is None or not len(self._series):
+            return
+        now = self._clock()
+        bands = self._series.bands()
+        ids = [band.id for band in bands if band.id not in (OTHER, SHORT_JOBS)]
+        self.chart.show_picture(
+            Picture(
+                bands=bands,
+                top=top,
+                now=now,
+                span_s=self._span_s,
+                lines=self._lines(top),
+                amount=self._amount,
+                names={id: words.title(self._book.jobs[id]) for id in ids if id in self._book.jobs},
+                colours={id: self._book.colours.assign(id, live=False) for id in ids},
+                paused={id: [(start, end or now) for start, end in self._paused.get(id, ())] for id in ids},
+            )
+        )
+
+    def _top(self) -> float | None:
+        machine = None if self._status is None else self._status.machine
+        if machine is None:
+            return None
+        if self._metric.kind == "memory":
+            return machine.memory_total_bytes
+        if self._metric.kind == "cpu":
+            return machine.cores
+        return next((card.memory_total_bytes for card in machine.cards if card.index == self._metric.index), None)
+
+    def _amount(self, value: float) -> str:
+        if self._metric.kind != "cpu":
+            return format_size(value)
+        return self.tr("1 core") if value == 1 else self.tr("{count} cores").format(count=f"{value:.3g}")
+
+    def _lines(self, top: float) -> list[Line]:
+        if self._metric.kind == "card":
+            high, emergency = self._gpu_lines
+            return self._high_and_emergency(top, high, emergency)
+        if self._metric.kind == "cpu":
+            if self._cpu_high_pct is None:
+                return []
+            name = self.tr("high {percent} % by other programs").format(percent=f"{self._cpu_high_pct:g}")
+            return [Line(top * self._cpu_high_pct / 100, name, "attention", dashed=True)]
+        assert self._status is not None
+        machine = self._status.machine
+        lines = self._high_and_emergency(top, machine.memory_high_pct, machine.memory_emergency_pct)
+        line = machine.memory_line_bytes
+        at_emergency = top * (machine.memory_emergency_pct or 100.0) / 100
+        if line is not None and at_emergency - line > top * 0.01:
+            name = self.tr("reserve: jobs stay below {size}").format(size=format_size(line))
+            lines.append(Line(line, name, "faint", dashed=True, at_right=True))
+        return lines
+
+    def _high_and_emergency(self, top: float, high: float | None, emergency: float | None) -> list[Line]:
+        lines = []
+        if high is not None:
+            name = self.tr("high {percent} %").format(percent=f"{high:g}")
+            lines.append(Line(top * high / 100, name, "attention", dashed=True))
+        if emergency is not None:
+            name = self.tr("emergency {percent} %").format(percent=f"{emergency:g}")
+            lines.append(Line(top * emergency / 100, name, "danger", dashed=False, at_right=True))
+        return lines
+
+    # --- Parts ---
+
+    def _chart_card(self) -> QFrame:
+        card = QFrame()
+        card.setProperty("role", "card")
+        column = QVBoxLayout(card)
+        column.setContentsMargins(1, 8, 1, 4)
+        column.setSpacing(0)
+        head = QHBoxLayout()
+        head.setContentsMargins(15, 0, 15, 0)
+        head.setSpacing(4)
+        self._title = QLabel(self.tr("Memory"))
+        self._title.setFont(font(14, QFont.Weight.DemiBold))
+        self._title.setMinimumWidth(64)
+        head.addWidget(self._title)
+        head.addSpacing(8)
+        self._tab_row = QHBoxLayout()
+        self._tab_row.setSpacing(4)
+        self._tab_group = QButtonGroup(self)
+        head.addLayout(self._tab_row)
+        head.addStretch(1)
+        ranges = QButtonGroup(self)
+        for span_s, label in zip(RANGES_S, (self.tr("15 min"), self.tr("1 h")), strict=True):
+            button = self._tab(label, ranges)
+            button.setChecked(span_s == self._span_s)
+            button.clicked.connect(lambda _checked=False, span_s=span_s: self.set_span(span_s))
+            head.addWidget(button)
+        column.addLayout(head)
+        column.addWidget(self.chart, 1)
+        return card
+
+    def _table_card(self) -> QFrame:
+        card = QFrame()
+        card.setProperty("role", "card")
+        card.setMinimumHeight(160)
+        holder = QVBoxLayout(card)
+        holder.setContentsMargins(1, 4, 1, 8)
+        self._stack = QStackedLayout()
+        self._empty = EmptyState()
+        self._empty.show_words(
+            self.tr("No jobs yet"),
+            self.tr("Each job becomes a coloured band above. Drop scripts anywhere in this window."),
+            self.tr("Submit…"),
+        )
+        self._empty.wanted.connect(self.submit_wanted)
+        self._stack.addWidget(self.list)
+        self._stack.addWidget(self._empty)
+        holder.addLayout(self._stack)
+        return card
+
+    def _show_table_or_empty(self) -> None:
+        self._stack.setCurrentWidget(self.list if len(self._book) else self._empty)
+
+    def _make_tabs(self, metrics: Sequence[Metric]) -> None:
+        for old in self._tabs.values():
+            self._tab_group.removeButton(old)
+            old.deleteLater()
+        self._tabs = {}
+        for metric in metrics:
+            button = self._tab(self._metric_name(metric), self._tab_group)
+            button.clicked.connect(lambda _checked=False, metric=metric: self.set_metric(metric))
+            self._tab_row.addWidget(button)
+            self._tabs[metric] = button
+        if self._metric not in self._tabs:
+            self.set_metric(MEMORY)
+        self._tabs[self._metric].setChecked(True)
+
+    def set_metric(self, metric: Metric) -> None:
+        self._metric = metric
+        self._title.setText(self._metric_name(metric))
+        if metric in self._tabs:
+            self._tabs[metric].setChecked(True)
+        self._rebuild()
+
+    def set_span(self, span_s: float) -> None:
+        self._span_s = span_s
+        self._rebuild()
+
+    def _metric_name(self, metric: Metric) -> str:
+        if metric.kind == "card":
+            return self.tr("GPU {index}").format(index=metric.index)
+        return self.tr("CPU") if metric.kind == "cpu" else self.tr("Memory")
+
+    @staticmethod
+    def _tab(label: str, group: QButtonGroup) -> QPushButton:
+        button = QPushButton(label)
+        button.setProperty("role", "tab")
+        button.setCheckable(True)
+        group.addButton(button)
+        return button

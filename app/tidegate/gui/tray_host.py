@@ -1,0 +1,45 @@
+"""Does this desktop show tray icons? What shows them may come late at login, so one keeps looking for a minute."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QSystemTrayIcon
+
+LOOK_EVERY_MS = 1000
+LOOK_FOR_S = 60.0
+_WATCHER = "org.kde.StatusNotifierWatcher"
+
+
+class TrayHost(QObject):
+    """``found()`` once, when a host is there."""
+
+    found = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._until = 0.0
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self._look_again)
+
+    def look(self) -> None:
+        if self.present():
+            self.found.emit()
+            return
+        self._until = time.monotonic() + LOOK_FOR_S
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._timer.stop()
+
+    def present(self) -> bool:
+        return QSystemTrayIcon.isSystemTrayAvailable()
+
+    def _look_again(self) -> None:
+        if self.present():
+            self._timer.stop()
+            self.found.emit()
+        elif time.monotonic() > self._until:
+            self._timer.stop()

@@ -1,0 +1,84 @@
+"""Carries over what can still be read in a damaged database, so that accepted jobs and used numbers are not lost.
+
+A damaged file may show a job as it stood some time ago. So that nothing runs twice, a job that reads as queued comes
+back held, for its user to decide; one that reads as running keeps its token, by which the helper still knows it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tidegate.core.job import Finished, Held, Outcome
+from tidegate.journal.codec import encode_status
+from tidegate.journal.database import connect, newest_format
+
+# Each table with the order in which its pages lie, so that both sides of a bad page are reached.
+_TABLES = (("meta", "key"), ("profiles", "key"), ("jobs", "rowid"), ("attempts", "rowid"), ("journal", "rowid"))
+_HELD = "it comes from a damaged database and may have run: look at its log, then release or cancel it"
+_LOST = "the damaged database did not say how its run ended"
+
+
+def salvage(damaged: Path, connection: sqlite3.Connection, now: float) -> int:
+    """Copy readable rows into the new database; the number of unfinished jobs that came over."""
+    old = connect(damaged)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for table, order in _TABLES:
+            _copy(old, connection, table, order)
+        _settle(connection, now)
+        (unfinished,) = connection.execute("SELECT count(*) FROM jobs WHERE finished_at IS NULL").fetchone()
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    finally:
+        old.close()
+    return int(unfinished)
+
+
+def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, order: str) -> None:
+    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
+    names, marks = ", ".join(columns), ",".join("?" * len(columns))
+    for direction in ("ASC", "DESC"):
+        query = f"SELECT {names} FROM {table} NOT INDEXED ORDER BY {order} {direction}"
+        new.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", _readable(old, query))
+
+
+def _readable(old: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Rows up to the first that cannot be read."""
+    try:
+        yield from old.execute(query)
+    except sqlite3.DatabaseError:
+        return
+
+
+def _settle(connection: sqlite3.Connection, now: float) -> None:
+    name, state = encode_status(Held(now, _HELD))
+    connection.execute("UPDATE jobs SET status = ?, state = ? WHERE status = 'queued'", (name, state))
+    name, state = encode_status(Finished(now, Outcome.LOST, why=_LOST))
+    connection.execute(
+        "UPDATE jobs SET status = ?, state = ?, finished_at = ?, outcome = 'lost'"
+        " WHERE status IN ('starting', 'running', 'paused', 'stopping') AND id NOT IN (SELECT job FROM attempts)",
+        (name, state, now),
+    )
+    (highest,) = connection.execute("SELECT max(number) FROM jobs").fetchone()
+    row = connection.execute("SELECT value FROM meta WHERE key = 'next_job_number'").fetchone()
+    if highest is not None and (row is None or int(row[0]) <= highest):
+        connection.execute(
+            "INSERT OR REPLACE INTO meta (key, value) VALUES ('next_job_number', ?)", (str(highest + 1),)
+        )
+
+
+def same_format(damaged: Path) -> bool:
+    """Whether the rows of a damaged database have this version's shape."""
+    old = connect(damaged)
+    try:
+        (version,) = old.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    finally:
+        old.close()
+    return bool(version == newest_format())

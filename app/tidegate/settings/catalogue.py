@@ -1,0 +1,449 @@
+"""Every setting, declared once: kind, default, range, label and help; D6 gives the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.settings.values import AUTO, Kind, NotUnderstoodError, Value, read, show
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``name`` is flat and unique; in ``config.toml`` it stands as ``key`` below ``[section]``.
+
+    ``low`` and ``high`` bound the value, both included. ``automatic`` says what "auto" means where that is accepted;
+    such a setting's value may be None.
+    """
+
+    name: str
+    section: str
+    kind: Kind
+    default: Value
+    label: str
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    automatic: str | None = None
+    needs_restart: bool = False
+
+    @property
+    def key(self) -> str:
+        """``api_port`` stands as ``port`` below ``[api]``; most names are their own key."""
+        return self.name.removeprefix(self.section + "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"TIDEGATE_{self.section}_{self.key}".upper()
+
+    @property
+    def accepted(self) -> str:
+        """What may be written, as the tail of a sentence."""
+        text = self._accepted_values()
+        return f'{text}, or "{AUTO}" ({self.automatic})' if self.automatic else text
+
+    def _accepted_values(self) -> str:
+        match self.kind:
+            case Kind.BOOL:
+                return "true or false"
+            case Kind.CHOICE:
+                return "one of " + ", ".join(self.choices)
+            case Kind.TEXT:
+                return "one line of text"
+            case Kind.SIZE:
+                text = "a size with its unit such as 512M or 8G"
+            case Kind.SECONDS:
+                text = "a time such as 10, 10s, 5m or 2h"
+            case Kind.PERCENT:
+                text = "a percentage"
+            case Kind.COUNT:
+                text = "a whole number"
+            case Kind.NUMBER:
+                text = "a number"
+        return f"{text} from {self._bound(self.low)} to {self._bound(self.high)}"
+
+    def _bound(self, bound: float | None) -> str:
+        if self.kind is Kind.SIZE and bound is not None:
+            return show(self.kind, int(bound))
+        return show(self.kind, bound)
+
+    def parse(self, raw: object) -> Value:
+        """The value ``raw`` means; raises NotUnderstoodError when it is no value of this setting."""
+        if self.automatic and isinstance(raw, str) and raw.strip().lower() in (AUTO, ""):
+            return None
+        value = read(self.kind, raw)
+        if self.choices and value not in self.choices:
+            raise NotUnderstoodError
+        if (
+            not isinstance(value, (str, bool))
+            and self.low is not None
+            and self.high is not None
+            and not self.low <= value <= self.high
+        ):
+            raise NotUnderstoodError
+        return value
+
+    def show(self, value: Value) -> str:
+        """``value`` as a person would write it."""
+        return show(self.kind, value)
+
+
+SECTIONS: dict[str, str] = {
+    "machine": "When the machine counts as busy, and what is always left free.",
+    "gpu": "The same per graphics card.",
+    "queue": "How much runs and starts at the same time.",
+    "jobs": "How jobs are run and stopped.",
+    "history": "How much is remembered, and for how long.",
+    "api": "How programs and the command line reach Tidegate.",
+    "log": "What Tidegate writes about itself.",
+}
+
+
+def _percent(name: str, section: str, default: float, label: str, text: str) -> Setting:
+    return Setting(name, section, Kind.PERCENT, default, label, text, "%", 0, 100)
+
+
+def _count(name: str, section: str, default: int | None, label: str, text: str, low: int, high: int) -> Setting:
+    automatic = "as many as there are cores" if default is None else None
+    return Setting(name, section, Kind.COUNT, default, label, text, "", low, high, automatic=automatic)
+
+
+def _seconds(name: str, section: str, default: float, label: str, text: str, low: float, high: float) -> Setting:
+    return Setting(name, section, Kind.SECONDS, default, label, text, "s", low, high)
+
+
+def _size(name: str, section: str, default: int, label: str, text: str, low: int, high: int) -> Setting:
+    return Setting(name, section, Kind.SIZE, default, label, text, "bytes", low, high)
+
+
+_MACHINE = (
+    _percent("memory_high_pct", "machine", 85.0, "Memory: high line", "Above it the mode is HIGH: few jobs start."),
+    _percent(
+        "memory_emergency_pct",
+        "machine",
+        92.0,
+        "Memory: emergency line",
+        "Above it the mode is EMERGENCY: nothing starts, and jobs are frozen until memory stops growing.",
+    ),
+    Setting(
+        "reserve_memory",
+        "machine",
+        Kind.SIZE,
+        None,
+        "Memory kept free",
+        "Never given to jobs.",
+        "bytes",
+        MIB,
+        1024 * GIB,
+        automatic="10 % of memory but at most 512M, and never less than 5 %",
+    ),
+    _percent(
+        "swap_emergency_pct",
+        "machine",
+        80.0,
+        "Swap: emergency line",
+        "Counts while memory is over its high line or pages come back from swap faster and faster.",
+    ),
+    _percent(
+        "cpu_high_pct",
+        "machine",
+        80.0,
+        "Other programs' CPU: high line",
+        "When programs other than our jobs use more, the mode is HIGH.",
+    ),
+    _percent(
+        "cpu_hard_pct",
+        "machine",
+        95.0,
+        "Other programs' CPU: hard line",
+        "When they use more of the cores we left them, starts are put off for up to a minute.",
+    ),
+    _percent(
+        "mode_hysteresis_pct",
+        "machine",
+        3.0,
+        "Hysteresis",
+        "HIGH is left when every reading is this far below its line.",
+    ),
+    Setting(
+        "ema_alpha",
+        "machine",
+        Kind.NUMBER,
+        0.6,
+        "Smoothing",
+        "Weight of the newest reading in the smoothed one; 1 means no smoothing.",
+        "",
+        0.01,
+        1,
+    ),
+    _count(
+        "emergency_cooldown_ticks",
+        "machine",
+        2,
+        "Emergency cooldown",
+        "Samples for which EMERGENCY lasts on after the last reading over the line.",
+        0,
+        1000,
+    ),
+    _seconds(
+        "emergency_cooldown_s",
+        "machine",
+        2.0,
+        "Emergency cooldown, at least",
+        "The shortest time EMERGENCY lasts on, however fast samples come.",
+        0,
+        3600,
+    ),
+    _percent(
+        "psi_memory_stop_pct",
+        "machine",
+        20.0,
+        "Memory stall line",
+        "While programs wait for memory more of the time than this (Linux: PSI), nothing starts.",
+    ),
+    _seconds(
+        "sample_interval_s",
+        "machine",
+        1.0,
+        "Sampling interval",
+        "How often the machine is read in NORMAL mode; in HIGH and EMERGENCY it is read more often.",
+        0.1,
+        60,
+    ),
+)
+
+_GPU = (
+    _percent("gpu_memory_high_pct", "gpu", 85.0, "Card memory: high line", "Above it the card takes no new job."),
+    _percent(
+        "gpu_memory_emergency_pct",
+        "gpu",
+        95.0,
+        "Card memory: emergency line",
+        "Above it the guard acts on that card's jobs.",
+    ),
+    Setting("gpu_guard", "gpu", Kind.BOOL, True, "Guard cards", "Whether the guard may act on jobs for a card's sake."),
+    _percent(
+        "gpu_free_pct",
+        "gpu",
+        20.0,
+        "A card counts as free below",
+        "A job that wants a card and gives no memory figure starts only where less of the card's memory is used.",
+    ),
+    Setting(
+        "gpu_stop_temperature_c",
+        "gpu",
+        Kind.NUMBER,
+        90.0,
+        "Card: hot above",
+        "A hotter card takes no new job.",
+        "\N{DEGREE SIGN}C",
+        30,
+        120,
+    ),
+)
+
+_QUEUE = (
+    _count(
+        "max_workers", "queue", None, "Jobs at once, at most", "How many jobs run at once in NORMAL mode.", 1, 10000
+    ),
+    _count(
+        "min_workers",
+        "queue",
+        1,
+        "Jobs at once, at least",
+        "How many may run in HIGH mode however small the half.",
+        1,
+        10000,
+    ),
+    _count(
+        "high_mode_priority_cutoff",
+        "queue",
+        5,
+        "Priorities that start in HIGH mode",
+        "In HIGH mode only jobs of this priority or a more important one start (0 is the most important).",
+        0,
+        9,
+    ),
+    _count(
+        "max_start_per_tick_normal",
+        "queue",
+        4,
+        "Starts a sample in NORMAL mode",
+        "How many jobs of unknown memory use start per sample.",
+        1,
+        100000,
+    ),
+    _count(
+        "max_start_per_tick_high",
+        "queue",
+        1,
+        "Starts a sample in HIGH mode",
+        "The same in HIGH mode.",
+        1,
+        100000,
+    ),
+    _count(
+        "preempt_count_per_tick",
+        "queue",
+        1,
+        "Preemptions a sample",
+        "How many jobs may be paused or stopped per sample for another job's sake.",
+        0,
+        1000,
+    ),
+    _count(
+        "max_bypass",
+        "queue",
+        20,
+        "Overtaken at most",
+        "How often smaller jobs may start before a job that does not fit yet.",
+        0,
+        100000,
+    ),
+    _count("max_queued", "queue", 100_000, "Waiting jobs, at most", "Further submits are refused.", 1, 10_000_000),
+)
+
+_JOBS = (
+    _seconds(
+        "kill_timeout",
+        "jobs",
+        10.0,
+        "Time to end",
+        "How long a job that is asked to end may take before it is killed.",
+        0.1,
+        86400,
+    ),
+    _seconds(
+        "stuck_timeout",
+        "jobs",
+        30.0,
+        "Stuck after",
+        "A killed job that is still there after this time is reported as stuck.",
+        1,
+        86400,
+    ),
+    _size(
+        "job_log_cap",
+        "jobs",
+        64 * MIB,
+        "Size of a job's log",
+        "Of longer output the beginning and the end are kept.",
+        64 * 1024,
+        1024 * GIB,
+    ),
+    _size(
+        "default_memory_python",
+        "jobs",
+        2 * GIB,
+        "Assumed memory: Python",
+        "What a Python job or notebook is expected to use when nobody said and it has not run before.",
+        MIB,
+        1024 * GIB,
+    ),
+    _size(
+        "default_memory_other",
+        "jobs",
+        512 * MIB,
+        "Assumed memory: others",
+        "The same for every other job.",
+        MIB,
+        1024 * GIB,
+    ),
+    Setting(
+        "python",
+        "jobs",
+        Kind.TEXT,
+        None,
+        "Python for scripts",
+        "The interpreter for .py files that have no environment of their own beside or above them.",
+        automatic="the first python3 on PATH",
+    ),
+)
+
+_HISTORY = (
+    _seconds("samples_kept", "history", 3600.0, "Samples kept", "For how long every reading is kept.", 60, 7 * 86400),
+    Setting(
+        "minutes_kept_days",
+        "history",
+        Kind.COUNT,
+        30,
+        "Minute rows kept",
+        "For how many days one row a minute (mean and maximum) is kept.",
+        "days",
+        1,
+        3650,
+    ),
+    Setting(
+        "finished_kept_days",
+        "history",
+        Kind.COUNT,
+        365,
+        "Finished jobs kept",
+        "For how many days finished jobs, their logs and the journal about them are kept.",
+        "days",
+        1,
+        3650,
+    ),
+    Setting(
+        "finished_in_memory",
+        "history",
+        Kind.COUNT,
+        2000,
+        "Finished jobs in memory",
+        "How many finished jobs the lists show at once; older ones are read from disk.",
+        "",
+        10,
+        1_000_000,
+        needs_restart=True,
+    ),
+)
+
+_API = (
+    Setting(
+        "api_port",
+        "api",
+        Kind.COUNT,
+        7117,
+        "Port",
+        "TCP port on this machine's loopback address; 0, or one that is taken, means any free one.",
+        "",
+        0,
+        65535,
+        needs_restart=True,
+    ),
+)
+
+_LOG = (
+    Setting(
+        "log_level",
+        "log",
+        Kind.CHOICE,
+        "info",
+        "Log level",
+        "How much goes to the program's own log.",
+        choices=("debug", "info", "warning", "error"),
+    ),
+)
+
+SETTINGS: tuple[Setting, ...] = (*_MACHINE, *_GPU, *_QUEUE, *_JOBS, *_HISTORY, *_API, *_LOG)
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_BY_DOTTED = {f"{setting.section}.{setting.key}": setting for setting in SETTINGS}
+
+
+def find_setting(name: str) -> Setting | None:
+    """The setting of a flat name (``api_port``) or a dotted one (``api.port``)."""
+    return _BY_NAME.get(name) or _BY_DOTTED.get(name)
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The tail of an error: the known name that looks most like ``name``, or nothing when none does."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

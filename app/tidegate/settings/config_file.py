@@ -1,0 +1,188 @@
+"""``config.toml`` as people see it: the commented first file, a check of any file, and changes that keep comments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegate.settings.catalogue import SECTIONS, SETTINGS, Setting, find_setting, nearest
+from tidegate.settings.loading import Settings, combine, read_file
+from tidegate.settings.values import NotUnderstoodError, SettingsError, as_toml
+
+if TYPE_CHECKING:
+    from tidegate.paths import Paths
+
+
+def initial_file() -> str:
+    """A file that changes nothing: every setting as a comment with its meaning, range and default."""
+    parts = [
+        "# Tidegate's settings. A line that begins with # changes nothing; remove the # to set a value.\n"
+        "# A change made with `tidegate config set NAME VALUE` applies at once. Check this file by hand with\n"
+        "# `tidegate config check FILE`. Environment variables and the command line come before this file.\n"
+    ]
+    for section, text in SECTIONS.items():
+        parts.append(f"\n# {text}\n[{section}]\n")
+        parts.extend(_commented(setting) for setting in SETTINGS if setting.section == section)
+    return "".join(parts)
+
+
+def _commented(setting: Setting) -> str:
+    """One setting of the first file; the last line is what ``write_value`` uncomments."""
+    unit = f" ({setting.unit})" if setting.unit and setting.unit not in ("bytes", "s") else ""
+    restart = " Applies after a restart." if setting.needs_restart else ""
+    default = f"Default: {setting.show(setting.default)}."
+    text = f"{setting.label}{unit}. {setting.help}{restart} Write {setting.accepted}. {default}"
+    import textwrap
+
+    comment = "".join(f"# {line}\n" for line in textwrap.wrap(text, 110))
+    return f"\n{comment}# {setting.key} = {as_toml(setting.kind, setting.default)}\n"
+
+
+def check_file(file: Path | str) -> list[str]:
+    """Everything that is wrong with a file of settings, one sentence each; nothing when it is fine."""
+    try:
+        combine(Path(file), read_file(Path(file), must_exist=True), environ={})
+    except SettingsError as error:
+        return error.errors
+    return []
+
+
+def write_value(
+    paths: Paths,
+    name: str,
+    text: str,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """Set one value in ``config.toml`` and return the settings that hold now; comments and order stay.
+
+    Raises SettingsError, and leaves the file as it was, when the name is unknown, the value bad, or would contradict
+    another setting. A value that environment or command line set stays in force; ``Settings.source`` tells.
+    """
+    setting = find_setting(name)
+    if setting is None:
+        known = nearest(name, [entry.name for entry in SETTINGS]) or "."
+        raise SettingsError([f"{name}: there is no such setting{known}"])
+    try:
+        value = setting.parse(text)
+    except NotUnderstoodError:
+        raise SettingsError([f'{name}: "{text}" is not accepted; write {setting.accepted}.']) from None
+    file = paths.config_file
+    before = read_file(file)
+    content = file.read_bytes().decode("utf-8-sig") if before or file.exists() else initial_file()
+    changed = _edited(content, setting, as_toml(setting.kind, value))
+    after = _parsed(file, changed)
+    if after != _expected(before, setting, after):
+        raise SettingsError([f"{file}: {setting.name} is written in a way that only you can change; edit it by hand."])
+    combine(file, after, environ={})
+    settings = combine(file, after, environ, overrides)
+    _replace(file, changed)
+    return settings
+
+
+def _parsed(file: Path, text: str) -> dict[str, object]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{file}: this setting cannot be changed in place ({error}); edit it by hand."]) from None
+
+
+def _expected(before: Mapping[str, object], setting: Setting, after: Mapping[str, object]) -> dict[str, object]:
+    """``before`` with nothing but this setting changed: what the edited file must read as."""
+    expected = {key: dict(entry) if isinstance(entry, dict) else entry for key, entry in before.items()}
+    # Sections of the first file are empty tables; they count as nothing.
+    for section in after:
+        if isinstance(after[section], dict):
+            expected.setdefault(section, {})
+    holder, key = _place(expected, setting)
+    now_holder, _ = _place(dict(after), setting)
+    holder[key] = now_holder.get(key)
+    return expected
+
+
+def _place(tables: dict[str, object], setting: Setting) -> tuple[dict[str, object], str]:
+    """The table that holds a setting, and the key it goes by there (see ``loading._from_file``)."""
+    for name in (setting.name, f"{setting.section}.{setting.key}"):
+        if name in tables:
+            return tables, name
+    table = tables.setdefault(setting.section, {})
+    assert isinstance(table, dict)
+    return table, setting.name if setting.name in table else setting.key
+
+
+def _edited(text: str, setting: Setting, value: str) -> str:
+    """``text`` with the setting's line replaced, else its commented line uncommented, else a line added."""
+    lines = text.splitlines(keepends=True)
+    section: str | None = None
+    commented = header = None
+    for number, line in enumerate(lines):
+        bare = line.strip()
+        if bare.startswith("["):
+            section = bare.partition("]")[0].lstrip("[").strip().strip("\"'")
+            if section == setting.section:
+                header = number
+            continue
+        key, equals, rest = bare.partition("=")
+        name = key.strip().strip("\"'")
+        if not equals:
+            continue
+        here = section == setting.section and name in (setting.key, setting.name)
+        flat = section is None and name in (setting.name, f"{setting.section}.{setting.key}")
+        if here or flat:
+            lines[number] = _line(line, key.strip(), value, _trailing_comment(rest))
+            return "".join(lines)
+        if section == setting.section and name.removeprefix("#").strip() == setting.key and name.startswith("#"):
+            commented = number
+    new = f"{setting.key} = {value}\n"
+    if commented is not None:
+        lines[commented] = new
+    elif header is not None:
+        if not lines[header].endswith("\n"):
+            lines[header] += "\n"
+        lines.insert(header + 1, new)
+    else:
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"
+        lines.append(f"\n[{setting.section}]\n{new}")
+    return "".join(lines)
+
+
+def _line(old: str, key: str, value: str, comment: str) -> str:
+    """The old line with another value; its indent, comment and line end stay."""
+    indent = old[: len(old) - len(old.lstrip())]
+    end = old[len(old.rstrip("\r\n")) :]
+    return f"{indent}{key} = {value}{comment}{end}"
+
+
+def _trailing_comment(rest: str) -> str:
+    """The comment behind a value, with a blank before it; a # inside quotes is no comment."""
+    quote = ""
+    for position, character in enumerate(rest):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == "#":
+            return "  " + rest[position:].rstrip()
+    return ""
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write the file in one step, through a link if it is one, so that no reader sees half of it."""
+    target = Path(os.path.realpath(file))
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
+        raise SettingsError([f"{file}: the settings cannot be written: {reason}."]) from None

@@ -1,0 +1,359 @@
+"""Wiring: the one place that builds the live program out of real parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import tidegate
+from tidegate.core.job import JobSpec, RunRef
+from tidegate.core.state import State
+from tidegate.engine.clock import LiveClock
+from tidegate.engine.desk import LocalDesk
+from tidegate.engine.engine import Engine
+from tidegate.engine.lock import EngineLock, LockHeld
+from tidegate.engine.ports import Notice
+from tidegate.engine.store import Store
+from tidegate.execution.executor import Executor
+from tidegate.execution.keeper_client import KeeperProcesses
+from tidegate.execution.processes import dropped_range, pid_of
+from tidegate.journal.history import History
+from tidegate.journal.journal import Journal
+from tidegate.monitor.gpu import GpuReader
+from tidegate.monitor.sampler import Sampler
+from tidegate.paths import Paths, PathsError, boot_id, find_paths
+from tidegate.settings import Settings, SettingsError, load
+from tidegate.submission.edit import edited
+from tidegate.submission.request import GpuFact, MachineFacts
+
+if TYPE_CHECKING:
+    from tidegate.api.server import ApiThread
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES = 5 * 1024 * 1024
+LOG_FILES = 3
+TAKE_OVER_S = 10.0
+
+
+class LoopQueue:
+    """Calls from other threads, run on the engine's loop in one go: qasync is slow with many ready callbacks (D15)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._calls: deque[Callable[[], None]] = deque()
+        self._scheduled = False
+        self._lock = threading.Lock()
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Safe from any thread; after the loop has closed nothing happens."""
+        with self._lock:
+            self._calls.append(call)
+            if self._scheduled:
+                return
+            self._scheduled = True
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        with self._lock:
+            calls = list(self._calls)
+            self._calls.clear()
+            self._scheduled = False
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                log.exception("a call into the engine failed")
+
+
+class LogNotifier:
+    """Notices in the program's log; windows get theirs from the change stream."""
+
+    def notify(self, notice: Notice) -> None:
+        log.info("job %s: %s (%s)", notice.job, notice.title, notice.text)
+
+
+class Program:
+    """One live engine with its API, on the loop that ``open`` is awaited on. ``kind``: gui, serve or auto."""
+
+    def __init__(self, paths: Paths, settings: Settings, kind: str, overrides: Mapping[str, str]) -> None:
+        self.paths = paths
+        self.settings = settings
+        self.kind = kind
+        self.overrides = overrides
+        self.ended: asyncio.Event | None = None
+        self._lock = EngineLock(paths.lock_file)
+        self._engine: Engine | None = None
+        self._desk: LocalDesk | None = None
+        self._api: ApiThread | None = None
+        self._gpus: GpuReader | None = None
+        self._history: History | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def acquire(self) -> None:
+        """Become the one engine of this home and machine; raises LockHeld when there is another."""
+        self.paths.create()
+        self._lock.acquire(self.kind)
+
+    def acquire_within(self, seconds: float) -> None:
+        """The same, waiting that long for an engine that is about to leave."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.acquire()
+                return
+            except LockHeld:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    async def open(self) -> LocalDesk:
+        """Restore, connect to the keeper, sample, and serve the API."""
+        self._loop = loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        calls = LoopQueue(loop)
+        clock = LiveClock(loop)
+        paths, settings = self.paths, self.settings
+        policy = settings.policy()
+        processes = KeeperProcesses(
+            paths.keeper_socket,
+            paths.keeper_spool,
+            paths.keeper_log,
+            paths.environments_dir,
+            clock.now,
+            boot_id(),
+            kill_timeout_s=policy.kill_timeout_s,
+            stuck_timeout_s=policy.stuck_timeout_s,
+        )
+        self._gpus = GpuReader()
+        sensors = Sampler(clock.now, calls.call_soon, self._gpus, lambda: _own_pids(processes))
+        store = Store(State(policy))
+
+        def log_path(job: str, attempt: int) -> str:
+            return str(paths.job_log(job, attempt))
+
+        executor = Executor(processes, log_path, lambda: self.settings.job_log_cap_bytes, self._card_uuid)
+        self._engine = engine = Engine(
+            store,
+            clock=clock,
+            sensors=sensors,
+            processes=processes,
+            executor=executor,
+            journal=Journal(paths.database, calls.call_soon, on_health=self._journal_health),
+            notifier=LogNotifier(),
+            new_token=lambda: secrets.token_hex(16),
+            sample_interval_s=settings.sample_interval_s,
+            finished_in_memory=settings.finished_in_memory,
+        )
+        engine.edit = self._edited
+        self._history = History(paths.database)
+        await engine.open()
+        self._desk = LocalDesk(
+            engine,
+            self._history,
+            loop=loop,
+            version=tidegate.__version__,
+            kind=self.kind,
+            pid_of=lambda identity: pid_of(RunRef("", identity)),
+            log_path=log_path,
+            dropped=dropped_range,
+            shut_down=self._asked_to_leave,
+        )
+        self._start_api()
+        return self._desk
+
+    def _start_api(self) -> None:
+        from tidegate.api.server import ApiContext, ApiThread
+
+        assert self._desk is not None
+        port = None if os.environ.get("TIDEGATE_HOME") and "api_port" not in self.overrides else self.settings.api_port
+        context = ApiContext(
+            paths=self.paths,
+            settings=lambda: self.settings,
+            apply_settings=self.apply_settings,
+            facts=self.facts,
+            kind=self.kind,
+            port=port,
+            version=tidegate.__version__,
+            overrides=self.overrides,
+        )
+        self._api = ApiThread(self._desk, context)
+        endpoint = self._api.start()
+        log.info("listening on %s:%d and %s", endpoint.host, endpoint.port, endpoint.socket)
+
+    def _journal_health(self, error: str | None) -> None:
+        if error is not None and self._engine is not None:
+            self._engine.journal_failed(error)
+
+    def _card_uuid(self, index: int) -> str | None:
+        reading = self._engine.state.machine.reading if self._engine is not None else None
+        cards = reading.gpus if reading is not None else ()
+        return next((card.uuid for card in cards if card.index == index), None)
+
+    def _edited(self, spec: JobSpec, changes: Mapping[str, str]) -> JobSpec | str:
+        assert self._engine is not None
+        return edited(spec, changes, self.facts(), self._engine.clock.now())
+
+    def facts(self) -> MachineFacts:
+        """What this machine can give at most; safe from any thread."""
+        reading = self._engine.state.machine.reading if self._engine is not None else None
+        if self._engine is None or reading is None:
+            return _facts_without_engine(self.settings)
+        line = self._engine.state.policy.memory_line_bytes(reading.memory_total_bytes)
+        gpus = tuple(GpuFact(card.index, card.name, card.memory_total_bytes) for card in reading.gpus)
+        return MachineFacts(reading.cores, reading.memory_total_bytes, line, gpus)
+
+    def apply_settings(self, settings: Settings) -> None:
+        """Take changed settings over, live; safe from any thread."""
+        self.settings = settings
+        logging.getLogger("tidegate").setLevel(settings.log_level.upper())
+        if self._desk is not None and self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._desk.set_policy(settings.policy()), self._loop)
+
+    async def _asked_to_leave(self, stop_jobs: bool) -> None:
+        # The answer must still go out through the API that is about to close.
+        assert self._loop is not None
+        self._loop.call_later(0.05, self._begin_closing, stop_jobs)
+
+    def _begin_closing(self, stop_jobs: bool) -> None:
+        self._closing = asyncio.ensure_future(self.close(stop_jobs))
+
+    async def close(self, stop_jobs: bool = False) -> None:
+        """State saved, API closed; keeper and jobs go on unless they are to be stopped."""
+        api, self._api = self._api, None
+        if api is not None:
+            await asyncio.get_running_loop().run_in_executor(None, api.stop)
+        if self._engine is not None:
+            await self._engine.close(stop_jobs)
+        if self._gpus is not None:
+            self._gpus.stop()
+        if self._history is not None:
+            self._history.close()
+        self._lock.release()
+        if self.ended is not None:
+            self.ended.set()
+
+
+def _own_pids(processes: KeeperProcesses) -> list[int]:
+    return [os.getpid()] if processes.pid is None else [os.getpid(), processes.pid]
+
+
+def _facts_without_engine(settings: Settings) -> MachineFacts:
+    from tidegate.monitor.host import HostReader
+
+    host = HostReader()
+    host.close()
+    total = host.memory_total_bytes
+    return MachineFacts(host.cores, total, settings.policy().memory_line_bytes(total))
+
+
+def set_up_logging(paths: Paths, settings: Settings, foreground: bool) -> None:
+    """The program's own log: a rotated file, and in the foreground the terminal too."""
+    root = logging.getLogger("tidegate")
+    root.setLevel(settings.log_level.upper())
+    form = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handlers: list[logging.Handler] = [
+        logging.handlers.RotatingFileHandler(
+            paths.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="surrogateescape"
+        )
+    ]
+    if foreground:
+        handlers.append(logging.StreamHandler())
+    for handler in handlers:
+        handler.setFormatter(form)
+        root.addHandler(handler)
+
+
+def _prepare(kind: str, overrides: Mapping[str, str], foreground: bool) -> Program | int:
+    """Folders, settings, lock and log; an exit code after one clear sentence when one of them cannot be had."""
+    try:
+        paths = find_paths()
+        paths.create()
+        settings = load(paths, overrides=overrides)
+        program = Program(paths, settings, kind, overrides)
+        _acquire(program, kind)
+    except PathsError as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return 1
+    except SettingsError as error:
+        for sentence in error.errors:
+            print(f"tidegate: {sentence}", file=sys.stderr)
+        return 1
+    except LockHeld as held:
+        print(f"tidegate: {held}", file=sys.stderr)
+        return 1
+    set_up_logging(paths, settings, foreground)
+    return program
+
+
+def _acquire(program: Program, kind: str) -> None:
+    """Take the lock; the tray application takes over from an engine that was started in the background (D1)."""
+    try:
+        program.acquire()
+    except LockHeld as held:
+        if kind != "gui" or held.kind != "auto":
+            raise
+        from tidegate.api.client import Client
+
+        Client(program.paths).request("POST", "/shutdown", {"stop_jobs": False})
+        program.acquire_within(TAKE_OVER_S)
+
+
+def serve(*, auto: bool, overrides: dict[str, str]) -> int:
+    """The engine without a window, until SIGTERM, SIGINT or ``tidegate shutdown``; returns the exit code."""
+    program = _prepare("auto" if auto else "serve", overrides, foreground=not auto)
+    if isinstance(program, int):
+        return program
+    return asyncio.run(_serve(program))
+
+
+async def _serve(program: Program) -> int:
+    loop = asyncio.get_running_loop()
+    leave = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave.set)
+    try:
+        await program.open()
+    except Exception as error:
+        log.exception("the engine could not start")
+        print(f"tidegate: the engine could not start: {error}", file=sys.stderr)
+        await program.close()
+        return 1
+    assert program.ended is not None
+    waits = [asyncio.ensure_future(leave.wait()), asyncio.ensure_future(program.ended.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if not program.ended.is_set():
+        await program.close()
+    for wait in waits:
+        wait.cancel()
+    return 0
+
+
+def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
+    """The tray application; returns the exit code."""
+    program = _prepare("gui", overrides, foreground=False)
+    if isinstance(program, int):
+        return program
+    from tidegate.gui.application import run
+
+    return run(
+        program.open,
+        program.close,
+        paths=program.paths,
+        settings=program.settings,
+        files=files,
+        facts=program.facts,
+    )
