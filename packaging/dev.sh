@@ -127,19 +127,23 @@ need() { # NEEDS: install what is missing, or say how and stop
 
 good_python() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11) or sys.maxsize < 2**32)' 2>/dev/null </dev/null; }
 
-find_python() { # -> a Python of at least 3.11
-  local name
-  for name in ${TIDEGATE_PYTHON:+"$TIDEGATE_PYTHON"} python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
-    if command -v "$name" >/dev/null && good_python "$name"; then echo "$name"; return; fi
+find_python() { # -> a Python of at least 3.11; every place on PATH counts, as a shim of pyenv may stand before a good one
+  local name path
+  for name in ${TIDEGATE_PYTHON:+"$TIDEGATE_PYTHON"} python3 python3.13 python3.12 python3.11 python3.14; do
+    while read -r path; do
+      if [ -n "$path" ] && good_python "$path"; then echo "$path"; return; fi
+    done <<<"$(type -aP "$name")"
   done
   die 'Tidegate needs Python 3.11 or newer, and none was found; install one, or set TIDEGATE_PYTHON to it.'
 }
 
 make_venv() {
   local python
-  python=$(find_python)
+  python=$(find_python) || exit 1
   if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then # Debian keeps them apart
-    command -v apt-get >/dev/null && may_install && apt_install python3-venv || true
+    if command -v apt-get >/dev/null && may_install; then
+      apt_install "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" || true
+    fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
       die "$python cannot make virtual environments; install its venv module: sudo apt-get install python3-venv"
   fi
@@ -159,20 +163,24 @@ setup_python() {
   "$VENV/bin/python" -m compileall -q "$ROOT/app" </dev/null || true
 }
 
+pip_install() {
+  "$VENV/bin/python" -m pip install --quiet --no-user --no-warn-script-location \
+    -c "$ROOT/packaging/constraints.txt" "$@" </dev/null || die 'pip could not install the Python packages, see above.'
+}
+
 install_packages() {
   "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || make_venv
-  local pip=("$VENV/bin/python" -m pip install --quiet --no-user --no-warn-script-location -c "$ROOT/packaging/constraints.txt")
   say 'installing Python packages (the first time takes a minute or two)'
   # pip first: an older one writes start scripts that cost the command line a third of its start-up budget.
-  "${pip[@]}" pip </dev/null
+  pip_install pip
   # Nothing here needs setuptools, and its .pth is read at every start of Python.
   "$VENV/bin/python" -m pip uninstall --quiet --yes setuptools </dev/null 2>/dev/null
   local development
   development=$("$VENV/bin/python" -c "import tomllib; print(*tomllib.load(open('$ROOT/pyproject.toml', 'rb'))['dependency-groups']['dev'])")
   # shellcheck disable=SC2086
-  "${pip[@]}" $development </dev/null
+  pip_install $development
   # The build tool came with the line before, pinned; an isolated build would fetch whatever is newest.
-  "${pip[@]}" --no-build-isolation -e "$ROOT" </dev/null
+  pip_install --no-build-isolation -e "$ROOT"
   fingerprint >"$STAMP.new" && mv "$STAMP.new" "$STAMP"
 }
 

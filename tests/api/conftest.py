@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +14,7 @@ from support.fake_desk import FakeDesk
 from support.until import until
 from tidegate.api.client import Client
 from tidegate.api.server import ApiContext, ApiThread, Endpoint
-from tidegate.paths import Paths, find_paths
+from tidegate.paths import Paths
 from tidegate.settings import Settings, load
 from tidegate.submission.request import MachineFacts
 
@@ -63,21 +59,6 @@ class Served:
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    """A short folder: a socket's path must fit into 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="tg-"))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def paths(home: Path) -> Paths:
-    found = find_paths({"TIDEGATE_HOME": os.fspath(home)})
-    found.create()
-    return found
-
-
-@pytest.fixture
 def desk() -> FakeDesk:
     return FakeDesk()
 
@@ -87,7 +68,7 @@ def serve(paths: Paths, desk: FakeDesk) -> Iterator[Callable[..., Served]]:
     """Start an API; what it serves is stopped at the end of the test."""
     running: list[ApiThread] = []
 
-    def start(port: int | None = None, desk: FakeDesk = desk, paths: Paths = paths) -> Served:
+    def start(port: int | None = None, desk: FakeDesk = desk, paths: Paths = paths, ready: bool = True) -> Served:
         current = [load(paths, {})]
         applied: list[Settings] = []
 
@@ -99,6 +80,7 @@ def serve(paths: Paths, desk: FakeDesk) -> Iterator[Callable[..., Served]]:
         thread = ApiThread(desk, context)
         endpoint = thread.start()
         running.append(thread)
+        assert not ready or thread.serving.wait(30), thread.failure
         return Served(desk, paths, thread, endpoint, Client(paths), applied)
 
     yield start

@@ -1,4 +1,4 @@
-"""The CLI against a real API thread over a FakeDesk, in a throw-away home; verbs run in this process or in their own."""
+"""The CLI against a real API thread over a FakeDesk, in a throw-away home; verbs run in this process or their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+
 from support.fake_desk import FakeDesk
 from support.until import until
-
 from tidegate.api.server import ApiContext, ApiThread
 from tidegate.cli.main import main
 from tidegate.engine.ports import Desk
@@ -100,11 +100,11 @@ def real(environ: dict[str, str]) -> Callable[..., Said]:
 class Server:
     """One API thread for all tests; what it serves is the FakeDesk of the test that runs."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, desk: FakeDesk | None = None) -> None:
         self.home = home
         self.paths = find_paths({"TIDEGATE_HOME": home})
         self.paths.create()
-        self.desk = FakeDesk()
+        self.desk = desk or FakeDesk()
         self.settings = load(self.paths, {})
         context = ApiContext(self.paths, lambda: self.settings, self.apply, lambda: FACTS, "test", None, "0.1.0")
         self.thread = ApiThread(cast(Desk, self), context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tidegate.cli.exit_codes import code_of, code_of_all, ending
 
 

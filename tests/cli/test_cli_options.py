@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tidegate.cli import verbs
 from tidegate.cli.options import ANY, Given, Option, UsageError, Verb, help_text, nearest, one_of, parse
 

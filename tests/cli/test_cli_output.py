@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+
 from tidegate.cli import formats
 from tidegate.cli.output import Column, clean, clip, display_width, put_block, put_table
 
@@ -18,10 +19,10 @@ COLUMNS = (Column("ID"), Column("STATUS"), Column("NAME", elastic=True), Column(
         (None, "-"),
         (0, "0 B"),
         (1023, "1023 B"),
-        (1536, "2 KB"),
+        (1536, "1.5 KB"),
         (9.4 * 1024 * MIB, "9.4 GB"),
         (512 * MIB, "512 MB"),
-        (3 * 1024**4, "3.0 TB"),
+        (3 * 1024**4, "3 TB"),
         (5000 * 1024**4, "5000 TB"),
     ],
 )
@@ -33,13 +34,13 @@ def test_sizes(amount: float | None, words: str) -> None:
     ("seconds", "words"),
     [
         (None, "-"),
-        (0.04, "0.0 s"),
-        (9.96, "10.0 s"),
+        (0.04, "0 s"),
+        (9.96, "10 s"),
         (59.7, "1 min"),
         (185, "3 min 5 s"),
         (3600, "1 h"),
         (90061, "1 d 1 h"),
-        (-3, "0.0 s"),
+        (-3, "0 s"),
     ],
 )
 def test_durations(seconds: float | None, words: str) -> None:

@@ -51,6 +51,11 @@ class World:
         self.keeper_pids.add(self.app.pid)
         return known
 
+    def acknowledge_all(self) -> None:
+        ends = [event.token for event in self.events if isinstance(event, RunExited | RunStartFailed | RunLost)]
+        if ends:
+            self.app.acknowledge(ends)
+
     def crash(self) -> None:
         """The app is gone from one moment to the next; what follows is a new one."""
         self.app._closing = True
@@ -145,6 +150,7 @@ def play(home: Path, story: Callable[[World], Coroutine[object, object, None]]) 
         try:
             await story(world)
         finally:
+            world.acknowledge_all()
             await world.app.close(stop_jobs=True)
             _clear(world)
 

@@ -73,7 +73,7 @@ async def _empty_pictures(shell: Shell, folder: pathlib.Path) -> int:
 
     QGuiApplication.styleHints().setColorScheme(Qt.ColorScheme.Light)
     await asyncio.sleep(0.3)
-    shell.submitter.submit(["/tmp", "/no/such/file.py"])  # noqa: S108
+    shell.submitter.submit(["/tmp", "/no/such/file.py"])
     await shell.grab(folder / "queue-empty.png")
     desk = shell.desk
     assert isinstance(desk, FakeDesk)

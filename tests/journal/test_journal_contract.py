@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import JournalContract
+from contracts.journal_contract import JournalContract, a_record
+from tidegate.core.job import JobId
+from tidegate.engine.ports import Batch
 from tidegate.journal.history import History
 from tidegate.journal.journal import Journal
 from tidegate.simulator.memory_journal import MemoryDisk, MemoryJournal
@@ -60,3 +62,16 @@ class TestMemoryJournal(JournalContract):
     @pytest.fixture
     def world(self) -> MemoryWorld:
         return MemoryWorld()
+
+
+def test_the_one_in_memory_can_play_a_full_disk() -> None:
+    journal = MemoryJournal(at_once)
+    answers: list[tuple[str, str | None]] = []
+    journal.fail("The disk is full.")
+    journal.write(Batch(added=(a_record(1),), durable=True), lambda error: answers.append(("durable", error)))
+    journal.write(Batch(added=(a_record(2),)), lambda error: answers.append(("kept", error)))
+    assert answers == [("durable", "The disk is full."), ("kept", "The disk is full.")]
+    assert journal.disk.records == {}
+    journal.heal()
+    assert answers[2:] == [("kept", None)]
+    assert list(journal.disk.records) == [JobId(2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -64,8 +65,22 @@ def test_plain_attributes(paths: Paths) -> None:
     settings = load(paths, {}, overrides)
     assert (settings.api_port, settings.log_level, settings.job_log_cap_bytes) == (0, "debug", 1024**2)
     assert (settings.python, settings.samples_kept_s, settings.sample_interval_s) == ("/opt/python", 7200.0, 1.0)
-    assert (settings.minutes_kept_days, settings.finished_kept_days, settings.finished_in_memory) == (30, 365, 2000)
+    assert (settings.minutes_kept_s, settings.journal_kept_s, settings.finished_in_memory) == (2592e3, 7776e3, 2000)
+    assert settings.finished_kept_s is None
+    assert load(paths, {}, {"finished_kept_days": "7"}).finished_kept_s == 604800.0
     assert load(paths, {}).python is None
+
+
+def test_a_description_is_json_and_has_everything(paths: Paths) -> None:
+    settings = load(paths, {}, {"reserve_memory": "2G"})
+    row = json.loads(json.dumps([settings.describe(setting) for setting in SETTINGS]))[2]
+    assert (row["name"], row["value"], row["text"], row["source"]) == (
+        "reserve_memory",
+        2 * 1024**3,
+        "2G",
+        "command line",
+    )
+    assert (row["default"], row["default_text"], row["kind"]) == (None, "auto", "size")
 
 
 def test_flat_names_before_the_first_section(paths: Paths) -> None:

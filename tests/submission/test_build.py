@@ -17,7 +17,7 @@ from tidegate.core.job import AfterCondition, Dependency, JobId, JobKind, OnPree
 from tidegate.core.resources import GIB, GpuRequest
 from tidegate.submission import environments
 from tidegate.submission.build import build
-from tidegate.submission.request import OPTIONS, MachineFacts, Refused, SubmitRequest
+from tidegate.submission.request import OPTIONS, MachineFacts, Refused, SubmitRequest, Understood
 
 
 @pytest.fixture
@@ -95,8 +95,9 @@ def test_every_option_arrives_where_it_belongs(desk: Desk) -> None:
 def test_every_option_has_a_reader(desk: Desk) -> None:
     """An option that is accepted and then forgotten would be the worst kind of answer."""
     for option in OPTIONS:
-        more = {option: "\0nonsense=\0"} if option != "shell" else {"shell": "nonsense"}
-        assert desk.refused(line="work", **more).field == option
+        value = {"env": "nonsense", "name": " ", "label": " ", "locks": " ", "dedupe": " "}.get(option, "non/sense")
+        assert desk.refused(line="work", **{option: value}).field == option
+        assert "NUL" in desk.refused(line="work", **{option: "a\0b"}).sentence
 
 
 def test_thread_hints_only_with_cpus_and_never_over_the_users_own(desk: Desk) -> None:
@@ -270,6 +271,11 @@ def test_empty_lines_and_missing_shells(desk: Desk) -> None:
     assert desk.refused(line="x", shell="zsh").sentence == "The shell zsh is not on the PATH."
 
 
+def test_a_shell_is_chosen_for_lines_only(desk: Desk) -> None:
+    refused = desk.refused(command=("work",), shell="bash")
+    assert (refused.field, refused.usage) == ("shell", True)
+
+
 def test_exactly_one_thing_to_run(desk: Desk) -> None:
     assert "exactly one" in desk.refused().sentence
     assert "exactly one" in desk.refused("x.py", line="x").sentence
@@ -391,16 +397,23 @@ def test_a_file_nobody_may_read(desk: Desk) -> None:
     assert "no permission" in desk.refused("x.py").sentence
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
-@given(st.sampled_from([option for option in OPTIONS if option not in ("cwd", "shell")]), st.text(max_size=12))
-def test_no_value_at_all_breaks_submission(desk: Desk, option: str, value: str) -> None:
+def submits_or_says_why(desk: Desk, script: str | None = None, **more: object) -> Refused | Understood:
+    """The job or the refusal; anything else that is raised fails the test."""
     try:
-        job = desk.submit(command=("work",), **{option: value})
+        return desk.submit(script, **more)
     except Refused as refused:
-        assert refused.field in (option, "cpus", "mem", "gpu")
-        refused.sentence.encode()
+        return refused
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(st.sampled_from(OPTIONS), st.text(max_size=12))
+def test_no_value_at_all_breaks_submission(desk: Desk, option: str, value: str) -> None:
+    answer = submits_or_says_why(desk, command=("work",), **{option: value})
+    if isinstance(answer, Refused):
+        assert answer.field == option or (option, answer.field) == ("device", "gpu")
+        answer.sentence.encode()
     else:
-        assert job.spec.command == ("work",)
+        assert answer.spec.command == ("work",)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
@@ -408,9 +421,8 @@ def test_no_value_at_all_breaks_submission(desk: Desk, option: str, value: str) 
 def test_no_file_at_all_breaks_submission(desk: Desk, content: bytes) -> None:
     for name, head in (("any.py", b"# tidegate: "), ("any.sh", b"#SBATCH "), ("any", b"#!"), ("any.ipynb", b"")):
         desk.file(name, head + content)
-        try:
-            job = desk.submit(name)
-        except Refused as refused:
-            refused.sentence.encode()
+        answer = submits_or_says_why(desk, name)
+        if isinstance(answer, Refused):
+            answer.sentence.encode()
         else:
-            assert str(desk.folder / name) in job.spec.command
+            assert str(desk.folder / name) in answer.spec.command

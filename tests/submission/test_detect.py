@@ -269,3 +269,14 @@ def test_names_and_contents_that_are_no_utf8_survive(desk: Desk) -> None:
     assert os.fsencode(job.spec.command[2]) == b"\xfe"
     assert job.spec.memory_bytes == 2 << 30
     assert job.spec.name == "\ufffd"
+
+
+def test_programs_are_looked_for_as_the_job_would(desk: Desk) -> None:
+    """Relative PATH entries count from the job's folder; without a PATH the system's default one counts."""
+    desk.file("tools/tool", "#!/bin/sh\n", run=True)
+    desk.environ["PATH"] = f"/nowhere:tools:{desk.programs}"
+    assert desk.submit(command=("tool",)).warnings == ()
+    desk.file("tools/plain", "no run bit\n")
+    assert "There is no program plain" in desk.refused(command=("plain",)).sentence
+    del desk.environ["PATH"]
+    assert desk.submit(line="true").spec.command[0].endswith("/sh")

@@ -359,9 +359,8 @@ class FakeDesk:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[Change] = asyncio.Queue()
         with self._lock:
-            for change in self._changes:
-                if after is not None and change.event_id > after:
-                    queue.put_nowait(change)
+            if after is not None:
+                queue.put_nowait(self._missed(after))
             end = self.subscribe(lambda change: _hand_over(loop, queue, change))
         try:
             while True:
@@ -446,6 +445,13 @@ class FakeDesk:
         self._changes.append(change)
         for listener in list(self._listeners.values()):
             listener(change)
+
+    def _missed(self, after: int) -> Change:
+        """What moved since, as one change; every job when that is too long ago to know."""
+        remembered = self._changes and self._changes[0].event_id <= after + 1
+        moved = {job.id for change in self._changes if change.event_id > after for job in change.jobs}
+        views = [job for job in self._jobs.values() if not remembered or job.id in moved]
+        return Change(self._event_id, self.clock(), tuple(views), (), self.status())
 
     def _submit_one(self, submission: Submission) -> Submitted:
         if self.refuse is not None:

@@ -151,7 +151,7 @@ class Client:
         while True:
             left = HOLD_S if deadline is None else min(HOLD_S, max(0.0, deadline - time.monotonic()))
             body = {"ids": list(ids), "timeout_s": left, "any_one": any_one}
-            answer = self.patiently(lambda body=body: self.post("/wait", body))  # type: ignore[misc]
+            answer = self.patiently(lambda body=body: self.post("/wait", body, HOLD_S + 30.0))  # type: ignore[misc]
             if not answer["timed_out"]:
                 jobs: list[JobDict] = answer["jobs"]
                 return jobs
@@ -182,8 +182,8 @@ class Client:
 
     # --- push
 
-    def events(self, after: int | None = None) -> Iterator[dict[str, Any]]:
-        """Changes as the engine publishes them, resuming after ``after``; ends when no engine came back in 30 s.
+    def events(self, after: str | int | None = None) -> Iterator[dict[str, Any]]:
+        """Changes as the engine publishes them, resuming after a change's ``cursor``; ends 30 s after the last engine.
 
         A ``{"reset": true}`` among them means: some were missed, load everything anew.
         """
@@ -197,7 +197,7 @@ class Client:
                         yield {"reset": True}
                     elif kind == "change":
                         change = parse_json(data)
-                        after = change["event_id"]
+                        after = change["cursor"]
                         yield change
             except NoEngine:
                 continue
@@ -339,6 +339,8 @@ def wait(*ids: str | int, timeout_s: float | None = None, any_one: bool = False)
     return _client(start=False).wait([str(each) for each in ids], timeout_s, any_one)
 
 
-def subscribe(after: int | None = None) -> Iterator[dict[str, Any]]:
-    """Changes as they happen, one dict each: ``event_id``, ``at``, ``jobs``, ``gone``, ``status``, ``sample``."""
+def subscribe(after: str | int | None = None) -> Iterator[dict[str, Any]]:
+    """Changes as they happen, one dict each: ``event_id``, ``cursor``, ``at``, and of ``jobs``, ``gone``, ``status``,
+    ``sample`` and ``notice`` what changed. ``after`` is the ``cursor`` of an earlier one.
+    """
     return _client(start=False).events(after)

@@ -43,9 +43,9 @@ def encode_list(name: str, items: Iterable[object]) -> Iterator[bytes]:
     yield (start if piece or start != b"," else b"") + encode(piece)[1:-1] + b"]}"
 
 
-def change_object(change: Change) -> dict[str, object]:
-    """A change as JSON has it: ids are text, and what did not change is left out."""
-    found: dict[str, object] = {"event_id": change.event_id, "at": change.at}
+def change_object(change: Change, cursor: str) -> dict[str, object]:
+    """A change as JSON has it: ids are text, what did not change is left out, ``cursor`` is where to resume."""
+    found: dict[str, object] = {"event_id": change.event_id, "cursor": cursor, "at": change.at}
     for name in ("jobs", "gone", "status", "sample"):
         value = getattr(change, name)
         if value:

@@ -14,8 +14,10 @@ from tidegate.engine.views import LogChunk
 
 PIECE_BYTES = 1024 * 1024
 MAX_PIECE_BYTES = 16 * PIECE_BYTES
-FIRST_POLL_S = 0.05
+FIRST_POLL_S = 0.02
 SLOWEST_POLL_S = 0.25
+GATHER_S = 0.03
+SMALL_PIECE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +41,20 @@ class Piece:
         }
 
 
-def piece_of(chunk: LogChunk) -> Piece:
-    """``chunk`` without the bytes of its dropped range, which are a hole and would be sent as zeros."""
+def piece_of(chunk: LogChunk, asked: int) -> Piece:
+    """``chunk``, read at the offset ``asked``, without its dropped range: a hole, which would be sent as zeros.
+
+    A desk may read over the hole or skip it; either way one line says what is missing there.
+    """
     start, end, data = chunk.offset, chunk.next_offset, chunk.data
     first, last = chunk.dropped or (0, 0)
-    if end > first and start < last:
+    begin = start if asked < 0 else min(asked, start)
+    if begin < last and max(end, start) > first:
         before, after = data[: max(0, first - start)], data[max(0, last - start) :]
-        at_line_start = before.endswith(b"\n") if before else start == 0
-        data = before + _mark(last - max(first, start), at_line_start) + after
+        at_line_start = before.endswith(b"\n") if before else begin == 0
+        data = before + _mark(last - max(first, begin), at_line_start) + after
         end = max(end, last)
-    return Piece(data, start, end, chunk.size, chunk.dropped, chunk.ended and end >= chunk.size)
+    return Piece(data, begin, end, chunk.size, chunk.dropped, chunk.ended and end >= chunk.size)
 
 
 def _mark(dropped_bytes: int, at_line_start: bool) -> bytes:
@@ -59,7 +65,7 @@ def _mark(dropped_bytes: int, at_line_start: bool) -> bytes:
 async def read_piece(api: Api, id: JobId, attempt: int | None, offset: int, limit: int) -> Piece:
     """Raises ApiProblem 404 when there is no such job or attempt."""
     try:
-        return piece_of(await asyncio.to_thread(api.desk.read_log, id, attempt, offset, limit))
+        return piece_of(await asyncio.to_thread(api.desk.read_log, id, attempt, offset, limit), offset)
     except KeyError:
         known = await asyncio.to_thread(api.desk.job, id)
         if not known or attempt is None:
@@ -68,14 +74,22 @@ async def read_piece(api: Api, id: JobId, attempt: int | None, offset: int, limi
 
 
 async def wait_for_piece(api: Api, id: JobId, attempt: int | None, offset: int, limit: int, wait_s: float) -> Piece:
-    """The next piece, held up to ``wait_s`` while there is nothing to send."""
+    """The next piece, held up to ``wait_s`` while there is nothing to send.
+
+    A job that writes line by line is not answered line by line: a small piece waits a moment for more.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     pause_s = FIRST_POLL_S
     while True:
         piece = await read_piece(api, id, attempt, offset, limit)
         left = deadline - loop.time()
-        if piece.data or piece.ended or left <= 0 or await api.stops_within(min(pause_s, left)):
+        if piece.ended or left <= 0 or len(piece.data) >= SMALL_PIECE_BYTES:
+            return piece
+        if piece.data:
+            await api.stops_within(min(GATHER_S, left))
+            return await read_piece(api, id, attempt, offset, limit)
+        if await api.stops_within(min(pause_s, left)):
             return piece
         pause_s = min(pause_s * 1.5, SLOWEST_POLL_S)
 

@@ -38,6 +38,9 @@ STREAMS_END_WITHIN_S = 0.4
 STOP_WITHIN_S = 1.0
 log = logging.getLogger(__name__)
 
+_building = threading.Lock()
+"""FastAPI turns a warning filter off and on while it reads routes; two threads at once would mix that up."""
+
 
 class ApiThread:
     """Serves a desk over HTTP from its own thread."""
@@ -137,7 +140,8 @@ class ApiThread:
                 return
         from tidegate.api.application import make_application
 
-        application = make_application(Api(self._desk, self._context, stopping), secret)
+        with _building:
+            application = make_application(Api(self._desk, self._context, stopping), secret)
         await _make_server(application, stopping, self.serving).serve(sockets=self._sockets)
 
 
@@ -155,6 +159,13 @@ def _make_server(application: ASGIApp, stopping: asyncio.Event, serving: threadi
             await self.on_tick(0)
             serving.set()
             await stopping.wait()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            # What is still open belongs to clients that do not read: their last bytes are given up.
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
 
     config = uvicorn.Config(
         application,

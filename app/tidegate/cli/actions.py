@@ -6,7 +6,7 @@ import sys
 
 from tidegate.cli import connection
 from tidegate.cli.options import ANY, JSON, Given, Option, UsageError, Verb
-from tidegate.cli.output import clean, put, put_json, say
+from tidegate.cli.output import Failure, clean, put, put_json, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _confirm(given: Given) -> None:
         raise UsageError(f"{given.verb} --all needs --yes where nobody can be asked.")
     print(f"{given.verb.capitalize()} every job it fits? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise UsageError("nothing was done.")
+        raise Failure(connection.REFUSED, "Nothing was done.")
 
 
 def put_results(results: list[dict[str, Any]], as_json: bool) -> int:

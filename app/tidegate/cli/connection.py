@@ -35,28 +35,41 @@ def client() -> Client:
     return Client(home())
 
 
+class NobodyThere(Failure):
+    """No engine runs: the request reached nobody, so it may be made again."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(NO_ENGINE, sentence)
+
+
 def ask(call: Callable[[], T]) -> T:
     """``call()`` to a running engine; what goes wrong becomes Failure with the exit code and a sentence."""
     try:
         return call()
     except NoEngine as error:
-        sentence = str(error)
-        if sentence.startswith("No engine is running"):
-            sentence = f"No engine is running; {_HOW_TO_START}"
-        raise Failure(NO_ENGINE, sentence) from error
+        if str(error).startswith("No engine is running"):
+            raise NobodyThere(f"No engine is running; {_HOW_TO_START}") from error
+        raise Failure(NO_ENGINE, str(error)) from error
     except ApiError as error:
         raise _failure(error) from error
 
 
+def require(engine: Client) -> None:
+    """Fail at once when no engine runs: patience is for one that ran when the verb began."""
+    ask(lambda: engine.get("/health"))
+
+
 def ask_or_start(given: Given, engine: Client, call: Callable[[], T]) -> T:
-    """The same for verbs that start an engine in the background when none runs (D1)."""
+    """The same for verbs that start an engine in the background when none runs (D1).
+
+    Only a request that reached nobody is repeated: one that broke off may have been accepted, and nothing runs twice.
+    """
     try:
         return ask(call)
-    except Failure as failure:
-        if failure.code != NO_ENGINE or engine.alive():
-            raise
-    if given.flag("no-start"):
-        raise Failure(NO_ENGINE, f"No engine is running, and --no-start forbids to start one; {_HOW_TO_START}")
+    except NobodyThere:
+        if given.flag("no-start"):
+            sentence = f"No engine is running, and --no-start forbids to start one; {_HOW_TO_START}"
+            raise NobodyThere(sentence) from None
     start_in_background(engine.paths)
     return ask(call)
 
@@ -84,12 +97,14 @@ def resolve_ids(engine: Client, words: Sequence[str]) -> list[str]:
 
 
 def _resolve(engine: Client, word: str) -> str:
-    if word.startswith("@"):
-        back = 0 if word == "@" else _number(word.removeprefix("@~"))
-        if back is not None:
-            return str(ask(lambda: engine.get("/jobs/last", n=back))["id"])
-    number, dot, index = word.partition(".")
-    parts = [_number(number)] + ([_number(index)] if dot else [])
+    base, dot, index = word.partition(".")
+    if base.startswith("@"):
+        number, back = None, 0 if base == "@" else _number(base.removeprefix("@~"))
+        if back is not None and (not dot or _number(index) is not None):
+            number = _number(str(ask(lambda: engine.get("/jobs/last", n=back))["id"]).partition(".")[0])
+    else:
+        number = _number(base)
+    parts = [number] + ([_number(index)] if dot else [])
     if None in parts:
         raise UsageError(f"{word!r} is no job id; ids look like 7 or 7.3, @ is the last job and @~1 the one before it.")
     return ".".join(str(part) for part in parts)

@@ -1,4 +1,7 @@
-"""Amounts and moments as people read them in the terminal; sizes are 1024-based, like the ones that are typed in."""
+"""Amounts and moments as people read them in the terminal, unknown ones included; worded like the engine's sentences.
+
+The core's own texts are out of reach for this package (D2), and moments here are columns: of one width, to the second.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,24 @@ def size(bytes: float | None) -> str:
     """``9.4 GB``; ``-`` for unknown."""
     if bytes is None:
         return "-"
-    amount, units = float(bytes), ["TB", "GB", "MB", "KB", "B"]
-    unit = units.pop()
-    while abs(amount) >= 1024 and units:
-        amount, unit = amount / 1024, units.pop()
-    return f"{amount:.0f} {unit}" if unit in ("B", "KB") or abs(amount) >= 100 else f"{amount:.1f} {unit}"
+    amount, unit, larger = float(bytes), "B", ["TB", "GB", "MB", "KB"]
+    # From 1023.5 on it would be shown as 1024: that is one of the next unit.
+    while abs(amount) >= 1023.5 and larger:
+        amount, unit = amount / 1024, larger.pop()
+    return f"{_short(amount)} {unit}"
+
+
+def _short(amount: float) -> str:
+    """One decimal below 100, none from there on, and no ``.0``."""
+    return f"{amount:.1f}".removesuffix(".0") if abs(amount) < 99.95 else f"{amount:.0f}"
 
 
 def duration(seconds: float | None) -> str:
     """``3 min 5 s``: the two largest units; ``-`` for unknown."""
     if seconds is None:
         return "-"
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+    if seconds < 9.95:
+        return f"{_short(max(0.0, seconds))} s"
     left = round(seconds)
     parts = []
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):

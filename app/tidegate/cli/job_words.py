@@ -57,6 +57,6 @@ def waits_lines(job: Job, now: float) -> list[str]:
         line = str(wait["sentence"])
         if wait["until"] is not None:
             left = duration(max(0.0, wait["until"] - now))
-            line += f" This may end at {moment(wait['until'], now)} (in {left})."
+            line += f" (may end at {moment(wait['until'], now)}, in {left})"
         lines.append(line)
     return lines

@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 from tidegate.cli import connection
+from tidegate.cli.exit_codes import ending
 from tidegate.cli.formats import counted, duration, moment, size
 from tidegate.cli.job_words import memory_of, sentence_of, state_of, state_words, waits_lines
 from tidegate.cli.options import ANY, JSON, Given, Option, UsageError, Verb
@@ -186,12 +187,12 @@ def _why(given: Given) -> int:
         return 0
     now = time.time()
     for job in jobs:
-        head = f"Job {job['id']} ({clean(job['name'])}) is {state_words(job)}"
-        lines = [clean(line) for line in waits_lines(job, now)]
-        sentence = clean(sentence_of(job, now)) if not job["waits"] else ""
-        put(f"{head}: {sentence}" if sentence else f"{head}.")
-        for line in lines:
-            put(f"  {line}")
+        finished = job["status"] == "finished"
+        head = f"Job {job['id']} ({clean(job['name'])}) {'has ended' if finished else 'is ' + state_words(job)}"
+        sentence = ending(job) if finished else sentence_of(job, now) if not job["waits"] else ""
+        put(f"{head}: {clean(sentence)}" if sentence else head)
+        for line in waits_lines(job, now):
+            put(f"  {clean(line)}")
     return 0
 
 

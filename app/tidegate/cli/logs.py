@@ -7,7 +7,7 @@ import sys
 from tidegate.api.client import HOLD_S
 from tidegate.cli import connection
 from tidegate.cli.options import JSON, Given, Option, UsageError, Verb
-from tidegate.cli.output import put_json
+from tidegate.cli.output import put_json, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,16 +73,35 @@ def _whole_number(name: str, text: str | None) -> int | None:
 def _logs(given: Given) -> int:
     lines, attempt = _whole_number("lines", given.text("lines")), _whole_number("attempt", given.text("attempt"))
     engine = connection.client()
-    reader = LogReader(engine, connection.resolve_ids(engine, given.operands)[0], attempt)
-    if lines is not None:
-        reader.seek_lines(lines)
-    if given.flag("json"):
-        return _put_as_json(given, reader)
-    reader.copy_to_stdout(given.flag("follow"))
+    connection.require(engine)
+    ids = _elements(engine, connection.resolve_ids(engine, given.operands)[0])
+    if len(ids) > 1 and (given.flag("follow") or given.flag("json")):
+        raise UsageError(f"this is an array; one element at a time can be followed or be JSON, for instance {ids[0]}.")
+    for id in ids:
+        if len(ids) > 1:
+            say(f"job {id} wrote:")
+        _put_one(given, LogReader(engine, id, attempt), lines)
     return 0
 
 
-def _put_as_json(given: Given, reader: LogReader) -> int:
+def _elements(engine: Client, id: str) -> list[str]:
+    """The id itself, or those of all elements when it is an array's number."""
+    if "." in id:
+        return [id]
+    answer = connection.ask(lambda: engine.get(f"/jobs/{id}"))
+    return [str(job["id"]) for job in answer["jobs"]] if "jobs" in answer else [id]
+
+
+def _put_one(given: Given, reader: LogReader, lines: int | None) -> None:
+    if lines is not None:
+        reader.seek_lines(lines)
+    if given.flag("json"):
+        _put_as_json(given, reader)
+    else:
+        reader.copy_to_stdout(given.flag("follow"))
+
+
+def _put_as_json(given: Given, reader: LogReader) -> None:
     """One object with the text; bytes that are no UTF-8 are replaced."""
     if given.flag("follow"):
         raise UsageError("--json cannot follow a log; leave out --follow.")
@@ -103,7 +122,6 @@ def _put_as_json(given: Given, reader: LogReader) -> int:
             "text": data.decode("utf-8", "replace"),
         }
     )
-    return 0
 
 
 VERBS = {

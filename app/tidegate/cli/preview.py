@@ -7,7 +7,7 @@ import os
 from tidegate.cli import connection
 from tidegate.cli.formats import duration, size
 from tidegate.cli.output import clean, put, put_json, say
-from tidegate.cli.submit import entries, raw_options
+from tidegate.cli.submit import current_folder, entries, raw_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def put_preview(given: Given, engine: Client) -> int:
     """Print what would happen to each job; exit 1 when one would be refused."""
     body = {
         "jobs": entries(given),
-        "cwd": os.getcwd(),
+        "cwd": current_folder(),
         "environment": dict(os.environ),
         "options": raw_options(given, engine),
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tidegate.api.client import Disconnected
 from tidegate.cli import connection
 from tidegate.cli.options import ANY, JSON, NO_START, Given, Option, UsageError, Verb
 from tidegate.cli.output import Failure, put_json, say
@@ -120,15 +121,21 @@ def _lines_of(source: str) -> list[str]:
 def send(given: Given, engine: Client) -> list[dict[str, Any]]:
     """Submit, starting an engine where needed; warnings are said, ids come back."""
     jobs, options = entries(given), raw_options(given, engine)
-    cwd = _folder()
-    answered = connection.ask_or_start(given, engine, lambda: engine.submit(jobs, cwd=cwd, options=options))
+    cwd = current_folder()
+    try:
+        answered = connection.ask_or_start(given, engine, lambda: engine.submit(jobs, cwd=cwd, options=options))
+    except Failure as failure:
+        if isinstance(failure.__cause__, Disconnected):
+            raise Failure(failure.code, f"{failure.sentence} 'tidegate list' shows whether it was accepted.") from None
+        raise
     for entry in answered:
         for warning in entry.get("warnings") or ():
             say(f"warning: {warning}")
     return answered
 
 
-def _folder() -> str:
+def current_folder() -> str:
+    """Where the user stands; relative names in the request mean this place."""
     try:
         return os.getcwd()
     except FileNotFoundError as error:

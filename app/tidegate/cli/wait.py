@@ -48,6 +48,7 @@ def _wait(given: Given) -> int:
     timeout = given.text("timeout")
     timeout_s = None if timeout is None else seconds(timeout)
     engine = connection.client()
+    connection.require(engine)
     ids = connection.resolve_ids(engine, given.operands)
     waited = wait_for(engine, ids, timeout_s, given.flag("next"))
     if waited.jobs is None and not given.flag("json"):

@@ -14,6 +14,8 @@ THAW_CALM_S = 10.0
 THAW_BACKFIRED_S = 60.0
 LOW_WITHOUT_US_S = 30.0
 LAST_LINE_PACE_S = 1.0
+# Available memory always trembles a little; this much of the machine's memory per second counts as falling.
+FALLING_SHARE = 0.0005
 
 
 def react(state: State, now: float) -> list[Action]:
@@ -85,12 +87,15 @@ def relieve(state: State, now: float) -> list[Action]:
     running = [job for job in state.active.values() if isinstance(job.status, Running)]
     freezable = victims([job for job in running if job.spec.preemptible])
     why = f"{format_size(available)} of memory left"
+    worse = available < policy.reserve_bytes(total) or machine.falling_bytes_s > total * FALLING_SHARE
     if freezable:
         if _backfired(state, now):
             return _end_least_important(state, policy, "memory ran short again after it was resumed")
-        return [Pause(job.id, PauseReason.MEMORY, why) for job in freezable[: policy.preempt_count_per_tick]]
-    short = available < policy.reserve_bytes(total)
-    if not (short or machine.falling_bytes_s > 0) or _ending(state):
+        # One is frozen at the crossing, further ones only until growth stops (D7.1).
+        if worse or not any(is_frozen_by_guard(job) for job in state.active.values()):
+            return [Pause(job.id, PauseReason.MEMORY, why) for job in freezable[: policy.preempt_count_per_tick]]
+        return []
+    if not worse or _ending(state):
         return []
     if machine.last_intervention_at is not None and now - machine.last_intervention_at < policy.guard_settle_s:
         return []

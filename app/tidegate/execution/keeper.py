@@ -41,6 +41,7 @@ _IDLE_GRACE_S = 2.0
 _HOME_EVERY_S = 2.0
 _LOCK_WAIT_S = 2.0
 _LAST_ACKS_S = 0.5
+_STARTED_WAITS_S = 0.002
 _MOST_UNSENT = 64 << 20
 _LOG_MAX = 1 << 20
 _SEND_PIECE = 1 << 18
@@ -99,6 +100,7 @@ class Keeper:
         self._home_at = time.monotonic() + _HOME_EVERY_S
         self._told_to_leave = False
         self._leave_at: float | None = None
+        self._flush_at: float | None = None
         self._poll = select.poll()
         self._signals = self._catch_signals()
         self._runs = Runs(Spool(spool_path, boot_id), self._events.append, note)
@@ -152,6 +154,8 @@ class Keeper:
         due = min(self._runs.due(), self._home_at)
         if self._leave_at is not None:
             due = min(due, self._leave_at)
+        if self._flush_at is not None:
+            due = min(due, self._flush_at)
         if self._idle_since is not None:
             due = min(due, self._idle_since + _IDLE_GRACE_S)
         return due
@@ -254,12 +258,24 @@ class Keeper:
 
     def _flush(self) -> None:
         if self._app is not None:
+            if self._events and self._may_wait():
+                return
             if self._events:
                 self._app.say({"events": self._events})
             if self._app.unsent:
                 self._send(self._app)
         # Without an app nothing is lost: ends are kept until they are acknowledged, the rest is seen at hello.
         self._events.clear()
+        self._flush_at = None
+
+    def _may_wait(self) -> bool:
+        """News of mere starts waits a moment: an instant job's end then comes in the same message."""
+        if any(event[0] != "started" for event in self._events):
+            return False
+        now = time.monotonic()
+        if self._flush_at is None:
+            self._flush_at = now + _STARTED_WAITS_S
+        return now < self._flush_at
 
     # --- messages ---------------------------------------------------------------------------------------------
 
@@ -288,13 +304,13 @@ class Keeper:
             old.say({"replaced": "another program took over the process helper"})
             old.send()
             self._drop(old)
-        self._flush()
         self._app = connection
         self._runs.stuck_timeout_s = float(str(message.get("stuck_timeout_s", 30.0)))
         tokens = message.get("tokens")
         self._runs.reap()
         self._runs.find({str(token) for token in tokens} if isinstance(tokens, list) else set())
         self._events.clear()  # all of it is in the answer
+        self._flush_at = None
         reply = {"hello": PROTOCOL, "pid": os.getpid(), "alive": self._runs.alive(), "ended": self._runs.ended()}
         connection.say(reply)
         self._send(connection)

@@ -39,6 +39,7 @@ _ANSWER_TIMEOUT_S = 10.0
 _SPAWN_TIMEOUT_S = 3.0
 _LOOK_AGAIN_S = 0.003
 _RETRY_S = 1.0
+_TRIES = 5
 _ACK_DELAY_S = 0.05
 _RECEIVE = 1 << 18
 _NO_TRACE = "the process helper died, and no trace of this run was found afterwards"
@@ -46,6 +47,10 @@ _NO_TRACE = "the process helper died, and no trace of this run was found afterwa
 
 class KeeperUnavailable(Exception):
     """The keeper cannot be started or does not answer; the text is one sentence."""
+
+
+class _BrokenOff(KeeperUnavailable):
+    """The connection ended before the answer to our hello."""
 
 
 class KeeperProcesses:
@@ -83,6 +88,7 @@ class KeeperProcesses:
         self._ack_timer: asyncio.TimerHandle | None = None
         self._runs: dict[str, str] = {}  # token -> "starting" | "running" | "paused"
         self._told: set[str] = set()  # ends delivered but not acknowledged
+        self._early: list[list[Any]] = []  # events that came in one piece with the answer to our hello
         self._hello: asyncio.Future[dict[str, Any]] | None = None
         self._gone: asyncio.Future[None] | None = None
         self._reconnecting: asyncio.Task[None] | None = None
@@ -92,6 +98,8 @@ class KeeperProcesses:
 
     async def connect(self, deliver: Callable[[Sequence[ProcessEvent]], None], tokens: Iterable[str]) -> Reconnected:
         """Connect (starting the keeper if none lives); raises KeeperUnavailable."""
+        if not hasattr(socket, "AF_UNIX"):
+            raise KeeperUnavailable("Jobs cannot be started here: the process helper needs Linux or another Unix.")
         self._loop = asyncio.get_running_loop()
         self._deliver = deliver
         self._closing = False
@@ -107,19 +115,31 @@ class KeeperProcesses:
                 ended.append(event)
                 self._told.add(event.token)
             elif isinstance(event, RunLost):
-                _log.warning("run %s is lost: %s", event.token, event.why)
+                _log.info("run %s is lost: %s", event.token, event.why)
                 self.acknowledge((event.token,))
+        self._loop.call_soon(self._release_early)  # after our caller has seen what we return
+        self._send_later()
         return Reconnected(tuple(alive), tuple(ended))
 
     async def _open(self, tokens: Iterable[str]) -> dict[str, Any]:
-        """A connection and the keeper's answer to our hello."""
+        """A connection and the keeper's answer; tried again at once when we reached a keeper that was just ending."""
+        wanted = list(tokens)
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._greet(wanted)
+            except _BrokenOff as error:
+                _log.info("%s", error)
+        return await self._greet(wanted)
+
+    async def _greet(self, tokens: list[str]) -> dict[str, Any]:
         sock = await self._reach()
         loop = self._running_loop()
         self._sock, self._unread, self._unsent, self._writing = sock, b"", bytearray(), False
+        self._early.clear()
         self._hello = loop.create_future()
         self._gone = loop.create_future()
         loop.add_reader(sock.fileno(), self._readable)
-        self._say({"hello": PROTOCOL, "tokens": list(tokens), "stuck_timeout_s": self.stuck_timeout_s})
+        self._say({"hello": PROTOCOL, "tokens": tokens, "stuck_timeout_s": self.stuck_timeout_s})
         try:
             answer = await asyncio.wait_for(self._hello, _ANSWER_TIMEOUT_S)
         except TimeoutError as error:
@@ -174,18 +194,20 @@ class KeeperProcesses:
 
     async def _reconnect(self) -> None:
         """After the connection broke: the same keeper again, or a new one, and an account of every run."""
+        said = False
         while not self._closing:
             unsent = {str(r["token"]) for message in self._later for r in _list(message.get("start"))}
             try:
                 answer = await self._open([token for token in self._runs if token not in unsent])
             except KeeperUnavailable as error:
-                _log.error("%s", error)
+                if not said:
+                    _log.error("%s It is tried again every second.", error)
+                said = True
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._account(answer, unsent)
-            later, self._later = self._later, []
-            for message in later:
-                self._say(message)
+            self._release_early()
+            self._send_later()
             return
 
     def _account(self, answer: dict[str, Any], unsent: set[str]) -> None:
@@ -278,6 +300,11 @@ class KeeperProcesses:
         else:
             self._say(message)
 
+    def _send_later(self) -> None:
+        later, self._later = self._later, []
+        for message in later:
+            self._say(message)
+
     def _say(self, message: dict[str, object]) -> None:
         self._unsent += json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
         if not self._writing:
@@ -322,6 +349,7 @@ class KeeperProcesses:
             self._handle_loss("the process helper ended")
             return
         *lines, self._unread = (self._unread + data).split(b"\n")
+        self._release_early()
         events: list[ProcessEvent] = []
         for line in lines:
             events.extend(self._handle_line(line))
@@ -330,6 +358,9 @@ class KeeperProcesses:
     def _handle_line(self, line: bytes) -> list[ProcessEvent]:
         message = json.loads(line)
         if "events" in message:
+            if self._hello is not None:
+                self._early.extend(message["events"])
+                return []
             return [event for item in message["events"] for event in self._take(item)]
         if "hello" in message and self._hello is not None and not self._hello.done():
             self._hello.set_result(message)
@@ -345,11 +376,11 @@ class KeeperProcesses:
         self._disconnect()
         if hello is not None:
             if not hello.done():
-                hello.set_exception(KeeperUnavailable(f"The process helper broke off: {why}."))
+                hello.set_exception(_BrokenOff(f"The process helper broke off: {why}."))
             return
         if self._closing:
             return
-        _log.warning("connection to the process helper lost: %s", why)
+        _log.info("connection to the process helper lost: %s", why)
         self._hand_over([HelperLost(self._clock(), why)])
         self._reconnecting = self._running_loop().create_task(self._reconnect())
 
@@ -375,6 +406,11 @@ class KeeperProcesses:
     def _hand_over(self, events: list[ProcessEvent]) -> None:
         if events and self._deliver is not None:
             self._deliver(events)
+
+    def _release_early(self) -> None:
+        if self._hello is None and self._early:
+            early, self._early = self._early, []
+            self._hand_over([event for line in early for event in self._take(line)])
 
     def _take(self, line: list[Any]) -> list[ProcessEvent]:
         """One event of the keeper, noted; none when this end was delivered before."""

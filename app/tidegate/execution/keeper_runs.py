@@ -157,7 +157,7 @@ class Runs:
             created = self._boot.create_time(root.start)
             run = Run(family, created, created, "", 0, CappedLog("", 0, time.monotonic()))
             self._adopt(run, root.stopped)
-            self._spool.append(run.start_line())
+            self._write(run.start_line())
 
     def _adopt(self, run: Run, paused: bool) -> None:
         run.adopted = True
@@ -206,7 +206,7 @@ class Runs:
         log = CappedLog(str(request["log"]), int(str(request.get("cap") or 0)), time.monotonic())
         run = Run(tree.Family(token, pid, start, scattered=False), at, created, job, attempt, log)
         self._take_in(run)
-        self._spool.append(run.start_line())
+        self._write(run.start_line())
         self._tell(["started", token, at, pid, created])
 
     def pause(self, token: str) -> None:
@@ -219,6 +219,7 @@ class Runs:
             tree.send_all([p for p in delivery.reached if (p.pid, p.start) not in before], signal.SIGCONT)
             self._fail(token, "pause", _another_user(delivery.refused))
         elif delivery.reached:
+            tree.wait_for_standstill(delivery.reached)
             run.paused, run.before = True, run.before if run.paused else before
             self._tell(["paused", token, time.time()])
 
@@ -262,7 +263,7 @@ class Runs:
         while len(self._forgotten) > _FORGOTTEN_KEPT:
             del self._forgotten[next(iter(self._forgotten))]
         if known:
-            self._spool.append(["ack", known])
+            self._write(["ack", known])
             self._compact_at = min(self._compact_at, time.monotonic() + _COMPACT_AFTER_S)
 
     def thaw_all(self) -> None:
@@ -347,7 +348,15 @@ class Runs:
 
     def _settle(self, token: str, end: Line) -> None:
         self._ends[token] = end
-        self._spool.append(end)
+        self._write(end)
+
+    def _write(self, line: Line) -> None:
+        before = self._spool.error
+        self._spool.append(line)
+        if self._spool.error is not None:
+            self._compact_at = min(self._compact_at, time.monotonic() + _COMPACT_AFTER_S)
+            if before is None:
+                self._note(f"the spool {self._spool.path} cannot be written: {self._spool.error}; it is tried again")
 
     def _end_later(self, family: tree.Family, log: CappedLog | None, now: float) -> None:
         """What the main process left behind gets a moment to end by itself, then TERM, then KILL."""
@@ -373,13 +382,13 @@ class Runs:
             self._look_at_logs(now)
         if now >= self._compact_at:
             self._compact_at = _NEVER
-            if self._spool.wants_rewrite or not (self._live or self._ends):
+            if self._spool.wants_rewrite or self._spool.error or not (self._live or self._ends):
                 self._compact()
 
     def _compact(self) -> None:
         self._spool.rewrite([run.start_line() for run in self._live.values()] + list(self._ends.values()))
         if self._spool.error:
-            self._note(f"the spool {self._spool.path} cannot be written: {self._spool.error}")
+            self._compact_at = time.monotonic() + _COMPACT_AFTER_S
 
     def _look_after_adopted(self, now: float) -> None:
         adopted = [run for run in self._live.values() if run.adopted]

@@ -24,6 +24,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 _BOOT_TIME_KEPT_S = 60.0
 _FREEZE_ROUNDS = 100
+_STANDSTILL_LOOKS = 25
+_STANDSTILL_LOOK_S = 0.002
 _ENVIRON_MAX = 4 << 20
 
 
@@ -353,3 +355,21 @@ def freeze(
         if quiet or not HAS_PROC:
             break
     return deliveries, before
+
+
+def wait_for_standstill(processes: list[Process]) -> None:
+    """SIGSTOP takes effect a moment later: wait for it, briefly, so that *paused* is true when it is said.
+
+    Processes inside an uninterruptible call (state D) stop when they leave it and are not waited for.
+    """
+    moving = processes if HAS_PROC else []
+    for _ in range(_STANDSTILL_LOOKS):
+        moving = [process for process in moving if _moves(process)]
+        if not moving:
+            return
+        time.sleep(_STANDSTILL_LOOK_S)
+
+
+def _moves(process: Process) -> bool:
+    now = look(process.pid)
+    return now is not None and now.start == process.start and now.state in b"RS"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -180,6 +181,8 @@ async def _main(
     ending = Ending(hurried=True)
     try:
         desk = await open_desk()
+        # Modules and restored jobs live as long as the app; walking them in every full collection costs 40 ms.
+        gc.freeze()
         shell = Shell(application, desk, paths, settings, tray, theme, facts)
         if show_window:
             shell.window.show()

@@ -11,7 +11,7 @@ OTHER = ""
 """The band of other programs."""
 SHORT_JOBS = "*"
 """The band of all jobs that were too small or short to have one of their own."""
-BANDS_AT_MOST = 24
+BANDS_AT_MOST = 20
 _GAP_STEPS = 3
 
 

@@ -172,6 +172,8 @@ def _reason(wait: WaitView) -> str:
     """The sentence, with the numbers behind it and when it may end."""
     figures = []
     for name, value in wait.numbers.items():
+        if _said(name, value, wait.sentence):
+            continue
         label = name.removesuffix("_bytes").removesuffix("_pct").removesuffix("_s").replace("_", " ")
         if name.endswith("_bytes"):
             figures.append(f"{label} {format_size(value)}")
@@ -182,6 +184,12 @@ def _reason(wait: WaitView) -> str:
         else:
             figures.append(f"{label} {value:g}")
     return f"{wait.sentence} ({', '.join(figures)})" if figures else wait.sentence
+
+
+def _said(name: str, value: float, sentence: str) -> bool:
+    """Whether the sentence has this figure already."""
+    figure = format_size(value).partition(" ")[0] if name.endswith("_bytes") else f"{value:g}"
+    return figure in sentence
 
 
 def _asks_for(job: JobView) -> str:

@@ -37,5 +37,7 @@ class EmptyState(QWidget):
     def show_words(self, title: str, sentence: str, button: str | None) -> None:
         self._title.setText(title)
         self._sentence.setText(sentence)
+        # Aligned in a column, a label is given the height of one line however many it needs.
+        self._sentence.setMinimumHeight(self._sentence.heightForWidth(WIDTH_PX))
         self._button.setVisible(button is not None)
         self._button.setText(button or "")

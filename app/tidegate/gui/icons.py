@@ -41,11 +41,16 @@ def icon(name: str, colour: QColor | None = None, sizes: tuple[int, ...] = (16, 
 
 
 def page_icon(name: str, resting: QColor, chosen: QColor) -> QIcon:
-    """An icon for a page button: another colour while its page is shown."""
+    """An icon for a page button, 24 x 16 with room towards the word: another colour while its page is shown."""
     made = QIcon()
-    for pixels in (16, 32):
-        made.addPixmap(pixmap(name, resting, pixels), QIcon.Mode.Normal, QIcon.State.Off)
-        made.addPixmap(pixmap(name, chosen, pixels), QIcon.Mode.Normal, QIcon.State.On)
+    for scale in (1, 2):
+        for colour, state in ((resting, QIcon.State.Off), (chosen, QIcon.State.On)):
+            wide = QPixmap(24 * scale, 16 * scale)
+            wide.fill(Qt.GlobalColor.transparent)
+            painter = QPainter(wide)
+            painter.drawPixmap(0, 0, pixmap(name, colour, 16 * scale))
+            painter.end()
+            made.addPixmap(wide, QIcon.Mode.Normal, state)
     return made
 
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from tidegate.engine.views import JobView
 from tidegate.gui import words
-from tidegate.gui.job_table import JOB_ROLE, Column, JobTable
+from tidegate.gui.job_table import Column, JobTable
 from tidegate.gui.shapes import paint_shape
 from tidegate.gui.theme import Theme, font
 
@@ -17,6 +17,12 @@ PAD_PX = 8
 EDGE_PX = 16
 """The first and last column keep the card's inner margin."""
 _BAR_MAX_PX = 200
+# As numbers: combining Qt's flags costs as much as drawing a word.
+_SELECTED = QStyle.StateFlag.State_Selected.value
+_FOCUSED = QStyle.StateFlag.State_HasFocus.value
+_VCENTRE = Qt.AlignmentFlag.AlignVCenter.value
+_RIGHT = Qt.AlignmentFlag.AlignRight.value | _VCENTRE
+_ELIDED_KEPT = 4096
 _DOT_PX = 8
 
 
@@ -27,6 +33,7 @@ class JobDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._model = model
         self._theme = theme
+        self._shown: dict[tuple[str, int, bool], str] = {}
         self._plain = font(13)
         self._strong = font(13, QFont.Weight.Medium)
         self._small = font(11)
@@ -40,12 +47,12 @@ class JobDelegate(QStyledItemDelegate):
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        job: JobView | None = index.data(JOB_ROLE)
+        job = self._model.job_at(index.row())
         if job is None:
             return
         rect: QRect = option.rect
-        state: QStyle.StateFlag = option.state
-        if state & QStyle.StateFlag.State_Selected:
+        state = option.state.value
+        if state & _SELECTED:
             painter.fillRect(rect, self._theme.colour("selection"))
         column = index.column()
         left = EDGE_PX if column == Column.STATUS else PAD_PX
@@ -68,7 +75,7 @@ class JobDelegate(QStyledItemDelegate):
                 right=column in (Column.MEMORY, Column.GPU),
             )
         painter.restore()
-        if state & QStyle.StateFlag.State_HasFocus and column == Column.STATUS:
+        if state & _FOCUSED and column == Column.STATUS:
             painter.fillRect(QRect(rect.left(), rect.top(), 2, rect.height()), self._theme.colour("accent"))
 
     def _paint_status(self, painter: QPainter, inner: QRect, job: JobView) -> None:
@@ -78,7 +85,7 @@ class JobDelegate(QStyledItemDelegate):
         paint_shape(painter, "normal", centre, colour, _DOT_PX)
         painter.setFont(self._strong)
         painter.setPen(colour)
-        painter.drawText(inner.adjusted(_DOT_PX + 9, 0, 0, 0), int(Qt.AlignmentFlag.AlignVCenter), status.word)
+        painter.drawText(inner.adjusted(_DOT_PX + 9, 0, 0, 0), _VCENTRE, status.word)
 
     def _paint_job(self, painter: QPainter, inner: QRect, job: JobView) -> None:
         colour = self._model.colour_of(job)
@@ -91,13 +98,13 @@ class JobDelegate(QStyledItemDelegate):
         taken = self._small_metrics.horizontalAdvance(number)
         painter.setFont(self._small)
         painter.setPen(self._theme.colour("faint"))
-        painter.drawText(inner, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight), number)
+        painter.drawText(inner, _RIGHT, number)
         room = inner.adjusted(12, 0, -taken - PAD_PX, 0)
         painter.setFont(self._strong)
         painter.setPen(self._theme.colour("text"))
         name = self._model.text(job, Column.JOB)
-        shown = self._strong_metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room.width())
-        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter), shown)
+        shown = self._elided(name, room.width(), strong=True)
+        painter.drawText(room, _VCENTRE, shown)
 
     def _paint_why(self, painter: QPainter, inner: QRect, job: JobView) -> None:
         share = self._model.progress(job)
@@ -121,9 +128,18 @@ class JobDelegate(QStyledItemDelegate):
     def _text(self, painter: QPainter, room: QRect, text: str, tone: str, *, right: bool = False) -> None:
         painter.setFont(self._plain)
         painter.setPen(self._theme.colour(tone))
-        side = Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
-        shown = self._plain_metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, int(Qt.AlignmentFlag.AlignVCenter | side), shown)
+        painter.drawText(room, _RIGHT if right else _VCENTRE, self._elided(text, room.width()))
+
+    def _elided(self, text: str, width: int, strong: bool = False) -> str:
+        key = (text, width, strong)
+        shown = self._shown.get(key)
+        if shown is None:
+            if len(self._shown) >= _ELIDED_KEPT:
+                self._shown.clear()
+            metrics = self._strong_metrics if strong else self._plain_metrics
+            side = Qt.TextElideMode.ElideMiddle if strong else Qt.TextElideMode.ElideRight
+            shown = self._shown[key] = metrics.elidedText(text, side, width)
+        return shown
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
         super().initStyleOption(option, index)

@@ -13,9 +13,12 @@ from tidegate.gui.commands import Commands
 from tidegate.gui.job_actions import JobActions
 from tidegate.gui.job_delegate import ROW_PX, JobDelegate
 from tidegate.gui.job_table import Column, JobTable
-from tidegate.gui.theme import Theme, font
+from tidegate.gui.theme import Theme
 
-_WIDTHS = {Column.STATUS: 116, Column.MEMORY: 168, Column.GPU: 76, Column.TIMES: 136}
+_WIDTHS = {Column.STATUS: 144, Column.MEMORY: 168, Column.GPU: 88, Column.TIMES: 128}
+_NARROW_PX = 840
+"""Below this the columns one misses least make room."""
+_LEFT_OUT = (Column.GPU, Column.TIMES)
 _JOB_SHARE = 0.42
 """Of the width that the fixed columns leave, the job's name has this part and the reason the rest."""
 
@@ -91,14 +94,17 @@ class JobList(QTableView):
         columns.setHighlightSections(False)
         columns.setSectionsClickable(False)
         columns.setFixedHeight(ROW_PX)
-        columns.setFont(font(11, font(11).weight().DemiBold))
 
     def _share_width(self) -> None:
-        room = max(240, self.viewport().width() - sum(_WIDTHS.values()))
-        name = int(room * _JOB_SHARE)
         columns = self.horizontalHeader()
+        narrow = self.viewport().width() < _NARROW_PX
+        room = self.viewport().width()
         for column, width in _WIDTHS.items():
+            hidden = narrow and column in _LEFT_OUT
+            columns.setSectionHidden(column, hidden)
             columns.resizeSection(column, width)
+            room -= 0 if hidden else width
+        name = int(room * _JOB_SHARE)
         columns.resizeSection(Column.JOB, name)
         columns.resizeSection(Column.WHY, room - name)
 

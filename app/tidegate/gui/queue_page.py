@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSplitter,
     QStackedLayout,
     QVBoxLayout,
@@ -24,6 +23,7 @@ from tidegate.gui.empty import EmptyState
 from tidegate.gui.job_book import Filter, Group, JobBook, Move
 from tidegate.gui.job_list import JobList
 from tidegate.gui.job_table import JobTable
+from tidegate.gui.tab_button import TabButton
 from tidegate.gui.theme import Theme
 
 
@@ -101,15 +101,12 @@ class QueuePage(QWidget):
         tabs = QHBoxLayout()
         tabs.setContentsMargins(12, 0, 16, 0)
         tabs.setSpacing(4)
-        self._tabs: dict[Filter, QPushButton] = {}
+        self._tabs: dict[Filter, TabButton] = {}
         group = QButtonGroup(self)
         for wanted in Filter:
-            button = QPushButton("")
-            button.setProperty("role", "tab")
-            button.setCheckable(True)
+            button = TabButton("", group)
             button.setChecked(wanted is Filter.ALL)
             button.clicked.connect(lambda _checked=False, wanted=wanted: self.set_filter(wanted))
-            group.addButton(button)
             tabs.addWidget(button)
             self._tabs[wanted] = button
         tabs.addStretch(1)
@@ -136,6 +133,7 @@ class QueuePage(QWidget):
             text = f"{label}  {count}" if count else label
             if self._tabs[wanted].text() != text:
                 self._tabs[wanted].setText(text)
+                self._tabs[wanted].updateGeometry()
         if labels[self.model.filter][1]:
             self._stack.setCurrentWidget(self.list)
         else:

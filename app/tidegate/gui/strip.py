@@ -6,14 +6,17 @@ import time
 
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from tidegate.core.texts import format_size
 from tidegate.engine.views import CardView, StatusView
 from tidegate.gui import words
+from tidegate.gui.figure import Figure
 from tidegate.gui.shapes import paint_shape
 from tidegate.gui.theme import Theme, font
 
+EDGE_PX, SPACING_PX = 16, 24
+BUTTON_PX = 112
 _TONES = {"normal": "ok", "high": "attention", "emergency": "danger", "paused": "attention"}
 
 
@@ -57,40 +60,6 @@ class ModePill(QWidget):
         )
 
 
-class Figure(QWidget):
-    """A label, a figure, and beside it what it is measured against."""
-
-    def __init__(self, label: str) -> None:
-        super().__init__()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        self._label = QLabel(label)
-        self._label.setProperty("role", "muted")
-        self._label.setFont(font(11))
-        self._value = QLabel(words.NOTHING)
-        self._value.setFont(font(18, QFont.Weight.DemiBold))
-        self._beside = QLabel("")
-        self._beside.setProperty("role", "muted")
-        self._beside.setFont(font(12))
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self._value)
-        row.addWidget(self._beside, 0, Qt.AlignmentFlag.AlignBottom)
-        row.addStretch(1)
-        column.addWidget(self._label)
-        column.addLayout(row)
-        self._shown = ("", "")
-
-    def show_values(self, value: str, beside: str, tooltip: str = "") -> None:
-        if (value, beside) != self._shown:
-            self._shown = (value, beside)
-            self._value.setText(value)
-            self._beside.setText(beside)
-            self.setAccessibleName(f"{self._label.text()}: {value} {beside}")
-        self.setToolTip(tooltip)
-
-
 class Strip(QFrame):
     """``pause_wanted(bool)``: pause everything, or resume. ``submit_wanted()``."""
 
@@ -101,29 +70,30 @@ class Strip(QFrame):
         super().__init__()
         self.setProperty("role", "card")
         self.setFixedHeight(64)
+        self._theme = theme
         self._paused = False
         self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(16, 8, 16, 8)
-        self._row.setSpacing(24)
+        self._row.setContentsMargins(EDGE_PX, 8, EDGE_PX, 8)
+        self._row.setSpacing(SPACING_PX)
         self.pill = ModePill(theme)
-        self._memory = Figure(self.tr("Memory headroom"))
-        self._cpu = Figure(self.tr("CPU"))
+        self._memory = Figure(self.tr("Memory headroom"), theme)
+        self._cpu = Figure(self.tr("CPU"), theme)
         self._cards: list[Figure] = []
         self._more = QLabel("")
         self._more.setProperty("role", "muted")
         self._more.hide()
         self.pause = QPushButton(self.tr("Pause all"))
-        self.pause.setMinimumWidth(112)
         self.pause.clicked.connect(lambda _checked=False: self.pause_wanted.emit(not self._paused))
         self.submit = QPushButton(self.tr("Submit…"))
         self.submit.setProperty("role", "primary")
-        self.submit.setMinimumWidth(112)
         self.submit.clicked.connect(lambda _checked=False: self.submit_wanted.emit())
         for widget in (self.pill, self._memory, self._cpu, self._more):
             self._row.addWidget(widget)
         self._row.addStretch(1)
         buttons = QHBoxLayout()
         buttons.setSpacing(12)
+        for button in (self.pause, self.submit):
+            button.setFixedWidth(BUTTON_PX)
         buttons.addWidget(self.pause)
         buttons.addWidget(self.submit)
         self._row.addLayout(buttons)
@@ -136,7 +106,7 @@ class Strip(QFrame):
         headroom, total = machine.memory_headroom_bytes, machine.memory_total_bytes
         self._memory.show_values(
             words.NOTHING if headroom is None else format_size(max(0, headroom)),
-            "" if total is None else self.tr("of {size}").format(size=format_size(total)),
+            "" if total is None else self._of(headroom, total),
             self.tr("What jobs may still be given before memory counts as full."),
         )
         self._cpu.show_values(
@@ -153,7 +123,7 @@ class Strip(QFrame):
 
     def _show_cards(self, cards: tuple[CardView, ...]) -> None:
         while len(self._cards) < len(cards):
-            figure = Figure(self.tr("GPU {index}").format(index=cards[len(self._cards)].index))
+            figure = Figure(self.tr("GPU {index}").format(index=cards[len(self._cards)].index), self._theme)
             self._row.insertWidget(3 + len(self._cards), figure)
             self._cards.append(figure)
         while len(self._cards) > len(cards):
@@ -174,19 +144,30 @@ class Strip(QFrame):
             return words.NOTHING, self.tr("not readable"), tooltip
         if not card.utilisation_pct and used < total * 0.02:
             return self.tr("idle"), self.tr("{size} free").format(size=format_size(total - used)), tooltip
-        return format_size(used), self.tr("of {size}").format(size=format_size(total).removesuffix(" GB")), tooltip
+        return format_size(used), self._of(used, total), tooltip
+
+    def _of(self, part: int | None, total: int) -> str:
+        """``of 64``, with the unit where it is another one than the part's."""
+        size, _, unit = format_size(total).partition(" ")
+        same = part is not None and format_size(max(0, part)).endswith(f" {unit}")
+        return self.tr("of {size}").format(size=size if same else f"{size} {unit}")
 
     def _fit_cards(self) -> None:
-        """Cards that do not fit are counted in one word instead of squeezing the rest."""
-        taken = sum(w.sizeHint().width() + 24 for w in (self.pill, self._memory, self._cpu))
-        room = self.width() - 32 - taken - self.pause.sizeHint().width() - self.submit.sizeHint().width() - 36
+        """In a narrow window figures stand alone, and cards that do not fit are counted in one word."""
+        machine = (self._memory, self._cpu)
+        fixed = 2 * EDGE_PX + self.pill.sizeHint().width() + 2 * BUTTON_PX + 12 + SPACING_PX
+        full = fixed + sum(figure.width_for(False) + SPACING_PX for figure in (*machine, *self._cards))
+        compact = full > self.width()
+        for figure in (*machine, *self._cards):
+            figure.set_compact(compact)
+        room = self.width() - fixed - sum(figure.width_for(compact) + SPACING_PX for figure in machine)
+        more = self._more.fontMetrics().horizontalAdvance("+88 GPU") + SPACING_PX
         hidden = 0
         for place, figure in enumerate(self._cards):
-            wanted = figure.sizeHint().width() + 24
-            reserve = 64 if place < len(self._cards) - 1 else 0
-            fits = not hidden and wanted + reserve <= room
+            wanted = figure.width_for(compact) + SPACING_PX
+            fits = not hidden and wanted + (more if place < len(self._cards) - 1 else 0) <= room
             figure.setVisible(fits)
             room -= wanted if fits else 0
             hidden += not fits
-        self._more.setVisible(hidden > 0)
+        self._more.setVisible(hidden > 0 and more <= room)
         self._more.setText(self.tr("+{count} GPU").format(count=hidden))

@@ -28,7 +28,7 @@ QPushButton:pressed {{ background: {pressed}; }}
 QPushButton:focus {{ border: 1px solid {t.accent}; }}
 QPushButton:disabled {{ color: {t.faint}; }}
 QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border: 1px solid {t.accent};
-  font-weight: 600; padding: 0 24px; }}
+  font-weight: 600; padding: 0 8px; }}
 QPushButton[role="primary"]:focus {{ border: 1px solid {t.text}; }}
 QPushButton[role="quiet"] {{ background: transparent; border: 1px solid transparent; color: {t.muted};
   padding: 0 8px; min-height: 26px; }}
@@ -54,7 +54,8 @@ QTableView {{ background: transparent; border: none; color: {t.text}; selection-
   selection-color: {t.text}; outline: none; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: {t.surface}; color: {t.muted}; border: none; border-bottom: 1px solid {t.line};
-  padding: 0 8px; font-weight: 600; }}
+  padding: 0 8px; font-size: 11px; font-weight: 600; }}
+QHeaderView::section:first {{ padding-left: 16px; }}
 QTableCornerButton::section {{ background: transparent; border: none; }}
 
 QPlainTextEdit {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; color: {t.text};

@@ -102,6 +102,7 @@ class Theme(QObject):
         super().__init__(application)
         self._application = application
         self.tokens = LIGHT
+        self._colours: dict[str, QColor] = {}
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow)
 
     def apply(self) -> None:
@@ -111,13 +112,18 @@ class Theme(QObject):
         self._follow(QGuiApplication.styleHints().colorScheme())
 
     def colour(self, name: str) -> QColor:
-        return QColor(getattr(self.tokens, name))
+        """A token as a colour; kept, because every cell of the table asks."""
+        made = self._colours.get(name)
+        if made is None:
+            made = self._colours[name] = QColor(getattr(self.tokens, name))
+        return made
 
     def job_colour(self, index: int) -> QColor:
         return QColor(self.tokens.jobs[index % len(self.tokens.jobs)])
 
     def _follow(self, scheme: Qt.ColorScheme) -> None:
         self.tokens = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
+        self._colours = {}
         self._application.setPalette(_palette(self.tokens))
         self._application.setStyleSheet(style_sheet(self.tokens))
         self.changed.emit()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -28,7 +29,10 @@ from tidegate.gui.theme import Theme, font
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 20, 28, 28
 _LABEL_MIN_PX = 15
+SLICE_S = 0.006
+"""Drawing gives way to other events after so long."""
 _TIME_MARKS = 5
+_TIME_STEPS_S = (60, 180, 300, 900, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Picture:
 
 
 class TideChart(QWidget):
-    """``job_clicked(str)``. Repaints from a kept picture unless the data, size or theme changed."""
+    """``job_clicked(str)``. Draws into a pixmap between other events, and paints from that."""
 
     job_clicked = Signal(str)
 
@@ -67,6 +71,10 @@ class TideChart(QWidget):
         self._theme = theme
         self._picture: Picture | None = None
         self._cache: QPixmap | None = None
+        self._drawing: Generator[bool, None, None] | None = None
+        self._slices = QTimer(self)
+        self._slices.setInterval(0)
+        self._slices.timeout.connect(self._draw_slice)
         self._small = font(11)
         self._strong = font(11, QFont.Weight.DemiBold)
         self._metrics = QFontMetricsF(self._small)
@@ -81,15 +89,18 @@ class TideChart(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(1000, 320)
 
+    @property
+    def complete(self) -> bool:
+        """Whether what is shown is what was asked for last."""
+        return self._drawing is None
+
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self._cache = None
         super().resizeEvent(event)
+        self._redraw()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        if self._cache is None:
-            self._cache = self._draw()
-        painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._cache)
+        if self._cache is not None:
+            QPainter(self).drawPixmap(0, 0, self._cache)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         band = self.band_at(event.position())
@@ -148,38 +159,52 @@ class TideChart(QWidget):
     # --- Painting ---
 
     def _redraw(self) -> None:
-        self._cache = None
-        self.update()
+        """Draw anew, in slices between other events; what is shown stays until the new drawing is complete."""
+        if self._drawing is not None:
+            self._drawing.close()
+        self._drawing = self._draw()
+        self._slices.start()
 
-    def _draw(self) -> QPixmap:
+    def _draw_slice(self) -> None:
+        until = time.perf_counter() + SLICE_S
+        while self._drawing is not None and time.perf_counter() < until:
+            if next(self._drawing, None) is None:
+                self._drawing = None
+                self._slices.stop()
+                self.update()
+
+    def _draw(self) -> Generator[bool, None, None]:
+        """Yields after every part; the last one puts the drawing in place."""
         ratio = self.devicePixelRatioF()
         made = QPixmap(int(self.width() * ratio), int(self.height() * ratio))
         made.setDevicePixelRatio(ratio)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)
-        painter.setFont(self._small)
-        if self._picture is None:
-            painter.setPen(self._theme.colour("muted"))
-            painter.drawText(
-                self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.tr("Readings appear here every second.")
-            )
-        else:
-            self._draw_picture(painter, self._picture, self._plot())
-        painter.end()
-        return made
+        try:
+            painter.setFont(self._small)
+            if self._picture is None:
+                painter.setPen(self._theme.colour("muted"))
+                words = self.tr("Readings appear here every second.")
+                painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), words)
+            else:
+                yield from self._draw_picture(painter, self._picture, self._plot())
+        finally:
+            painter.end()
+        self._cache = made
 
-    def _draw_picture(self, painter: QPainter, picture: Picture, plot: QRectF) -> None:
+    def _draw_picture(self, painter: QPainter, picture: Picture, plot: QRectF) -> Generator[bool, None, None]:
         self._draw_scale(painter, picture, plot)
+        yield True
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.save()
         painter.setClipRect(plot)
-        shapes = [(band, self._polygon(band, picture, plot)) for band in picture.bands]
-        for band, shape in shapes:
-            self._draw_band(painter, picture, plot, band, shape)
-        painter.restore()
+        for band in picture.bands:
+            self._draw_band(painter, picture, plot, band, self._polygon(band, picture, plot))
+            yield True
+        painter.setClipping(False)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         for line in picture.lines:
             self._draw_line(painter, picture, plot, line)
+        yield True
         self._name_bands(painter, picture, plot)
         self._draw_now(painter, plot)
 
@@ -195,16 +220,15 @@ class TideChart(QWidget):
             painter.drawText(
                 label, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), picture.amount(value)
             )
-        step = picture.span_s / _TIME_MARKS
-        first = (picture.now - picture.span_s) // 60 * 60 + 60
-        moment = first
+        step = next((each for each in _TIME_STEPS_S if picture.span_s / each <= _TIME_MARKS), _TIME_STEPS_S[-1])
+        moment = (picture.now - picture.span_s) // step * step + step
         while moment < picture.now:
             x = self._x(moment, picture, plot)
             text = time.strftime("%H:%M", time.localtime(moment))
             width = self._metrics.horizontalAdvance(text)
-            if plot.left() <= x and x + width <= plot.right():
-                painter.drawText(QPointF(x, plot.bottom() + 20), text)
-            moment += round(step / 60) * 60
+            if plot.left() <= x - width / 2 and x + width / 2 <= plot.right():
+                painter.drawText(QPointF(x - width / 2, plot.bottom() + 20), text)
+            moment += step
 
     def _polygon(self, band: Band, picture: Picture, plot: QRectF) -> QPolygonF:
         scale_x, scale_y = plot.width() / picture.span_s, plot.height() / picture.top
@@ -251,11 +275,12 @@ class TideChart(QWidget):
 
     def _covered(self, room: QRectF, picture: Picture, plot: QRectF) -> bool:
         """Whether a band lies behind the name; then it is written over the band."""
+        value = (plot.bottom() - room.bottom()) / plot.height() * picture.top
+        scale = picture.span_s / plot.width()
+        first, last = (picture.now - (plot.right() - x) * scale for x in (room.left(), room.right()))
         return any(
-            self._y(up, picture, plot) < room.bottom()
+            max(band.upper[bisect_left(band.times, first) : bisect_left(band.times, last)], default=0.0) > value
             for band in picture.bands
-            for moment, up in zip(band.times, band.upper, strict=True)
-            if room.left() <= self._x(moment, picture, plot) <= room.right()
         )
 
     def _name_bands(self, painter: QPainter, picture: Picture, plot: QRectF) -> None:
@@ -263,30 +288,28 @@ class TideChart(QWidget):
         metrics = QFontMetricsF(self._strong)
         for band in picture.bands:
             text = self._name(band.id)
-            place = self._roomiest(band, picture, plot, metrics.horizontalAdvance(text) + 12)
+            width = metrics.horizontalAdvance(text)
+            place = self._roomiest(band, picture, plot, width + 12)
             if place is None:
                 continue
-            x = self._x(band.times[place], picture, plot)
-            y = self._y((band.lower[place] + band.upper[place]) / 2, picture, plot)
+            x, y = self._x(place[0], picture, plot), self._y(place[1], picture, plot)
             painter.setPen(self._theme.colour("muted") if band.id == OTHER else QColor("#FFFFFF"))
-            width = metrics.horizontalAdvance(text)
             painter.drawText(QRectF(x - width / 2, y - 8, width + 1, 16), int(Qt.AlignmentFlag.AlignCenter), text)
         painter.setFont(self._small)
 
-    def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> int | None:
-        """The middle of a stretch as wide as the name in which the band is thick enough for it."""
+    def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> tuple[float, float] | None:
+        """Time and value at the middle of a box as wide and high as the name that lies wholly in the band."""
         if len(band.times) < 2:
             return None
         spacing = (band.times[1] - band.times[0]) / picture.span_s * plot.width()
-        wide = int(width / spacing) + 1
-        scale = plot.height() / picture.top
+        half = int(width / spacing / 2) + 1
+        high_enough = _LABEL_MIN_PX / plot.height() * picture.top
         left_most = picture.now - picture.span_s
-        thick = [
-            (up - low) * scale if moment >= left_most else 0.0
-            for moment, low, up in zip(band.times, band.lower, band.upper, strict=True)
-        ]
-        places = range(wide // 2, len(thick) - wide // 2)
-        fits = [i for i in places if min(thick[i - wide // 2 : i + wide // 2 + 1]) >= _LABEL_MIN_PX]
+        fits = []
+        for i in range(half, len(band.times) - half, max(1, half // 2)):
+            low, up = max(band.lower[i - half : i + half + 1]), min(band.upper[i - half : i + half + 1])
+            if up - low >= high_enough and band.times[i - half] >= left_most:
+                fits.append((band.times[i], (low + up) / 2))
         return fits[len(fits) // 2] if fits else None
 
     def _draw_now(self, painter: QPainter, plot: QRectF) -> None:
@@ -314,8 +337,6 @@ class TideChart(QWidget):
         return self._theme.job_colour(picture.colours.get(id, 0))
 
     def _name(self, id: str) -> str:
-        if id == OTHER:
-            return self.tr("other programs")
         if id == SHORT_JOBS:
             return self.tr("short jobs")
         return self._picture.names.get(id, self.tr("job {id}").format(id=id)) if self._picture else id

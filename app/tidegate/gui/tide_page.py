@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -29,13 +28,15 @@ from tidegate.gui.empty import EmptyState
 from tidegate.gui.job_book import JobBook, Move
 from tidegate.gui.job_list import JobList
 from tidegate.gui.job_table import JobTable
+from tidegate.gui.tab_button import TabButton
 from tidegate.gui.theme import Theme, font
 from tidegate.gui.tide_chart import Line, Picture, TideChart
 
 RANGES_S = (900.0, 3600.0)
-STEPS = 450
-"""As many steps of time as a chart shows: two pixels each on a common window."""
+STEPS = 360
+"""As many steps of time as a chart shows: two or three pixels each on a common window."""
 SAMPLES_KEPT = 3700
+STILL_CORES = 0.005
 _CHUNK = 250
 """Samples taken in at a time while an hour is loaded, so that the window stays alive."""
 
@@ -77,7 +78,7 @@ class TidePage(QWidget):
         self.model = JobTable(book)
         self.list = JobList(self.model, commands, theme)
         self.list.opened.connect(self.job_opened)
-        self._tabs: dict[Metric, QPushButton] = {}
+        self._tabs: dict[Metric, TabButton] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(16)
@@ -144,7 +145,21 @@ class TidePage(QWidget):
         newest = samples[-1].at if samples else 0.0
         later = [sample for sample in self._samples if sample.at > newest]
         self._samples = deque([*samples, *later], maxlen=SAMPLES_KEPT)
+        self._find_pauses()
         self._rebuild()
+
+    def _find_pauses(self) -> None:
+        """Jobs that stand still now: since when nobody told this page, but they have used no CPU since then."""
+        for id, job in self._book.jobs.items():
+            if job.status != "paused" or (self._paused.get(id) and self._paused[id][-1][1] is None):
+                continue
+            since = self._clock()
+            for sample in reversed(self._samples):
+                cores = next((cores for each, _, cores in sample.jobs if each == id), None)
+                if cores is None or cores >= STILL_CORES:
+                    break
+                since = sample.at
+            self._paused.setdefault(id, []).append((since, None))
 
     def _rebuild(self) -> None:
         self._series = self._new_series()
@@ -183,11 +198,16 @@ class TidePage(QWidget):
                 span_s=self._span_s,
                 lines=self._lines(top),
                 amount=self._amount,
-                names={id: words.title(self._book.jobs[id]) for id in ids if id in self._book.jobs},
+                names=self._names(ids),
                 colours={id: self._book.colours.assign(id, live=False) for id in ids},
                 paused={id: [(start, end or now) for start, end in self._paused.get(id, ())] for id in ids},
             )
         )
+
+    def _names(self, ids: Sequence[str]) -> dict[str, str]:
+        names = {id: words.printable(words.title(self._book.jobs[id])) for id in ids if id in self._book.jobs}
+        names[OTHER] = self.tr("memory in use") if self._metric.kind == "card" else self.tr("other programs")
+        return names
 
     def _top(self) -> float | None:
         machine = None if self._status is None else self._status.machine
@@ -201,7 +221,7 @@ class TidePage(QWidget):
 
     def _amount(self, value: float) -> str:
         if self._metric.kind != "cpu":
-            return format_size(value)
+            return format_size(value) if value else "0 GB"
         return self.tr("1 core") if value == 1 else self.tr("{count} cores").format(count=f"{value:.3g}")
 
     def _lines(self, top: float) -> list[Line]:
@@ -255,11 +275,13 @@ class TidePage(QWidget):
         head.addLayout(self._tab_row)
         head.addStretch(1)
         ranges = QButtonGroup(self)
+        self._ranges: dict[float, TabButton] = {}
         for span_s, label in zip(RANGES_S, (self.tr("15 min"), self.tr("1 h")), strict=True):
-            button = self._tab(label, ranges)
+            button = TabButton(label, ranges)
             button.setChecked(span_s == self._span_s)
             button.clicked.connect(lambda _checked=False, span_s=span_s: self.set_span(span_s))
             head.addWidget(button)
+            self._ranges[span_s] = button
         column.addLayout(head)
         column.addWidget(self.chart, 1)
         return card
@@ -292,7 +314,7 @@ class TidePage(QWidget):
             old.deleteLater()
         self._tabs = {}
         for metric in metrics:
-            button = self._tab(self._metric_name(metric), self._tab_group)
+            button = TabButton(self._metric_name(metric), self._tab_group)
             button.clicked.connect(lambda _checked=False, metric=metric: self.set_metric(metric))
             self._tab_row.addWidget(button)
             self._tabs[metric] = button
@@ -309,17 +331,10 @@ class TidePage(QWidget):
 
     def set_span(self, span_s: float) -> None:
         self._span_s = span_s
+        self._ranges[span_s].setChecked(True)
         self._rebuild()
 
     def _metric_name(self, metric: Metric) -> str:
         if metric.kind == "card":
             return self.tr("GPU {index}").format(index=metric.index)
         return self.tr("CPU") if metric.kind == "cpu" else self.tr("Memory")
-
-    @staticmethod
-    def _tab(label: str, group: QButtonGroup) -> QPushButton:
-        button = QPushButton(label)
-        button.setProperty("role", "tab")
-        button.setCheckable(True)
-        group.addButton(button)
-        return button

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -96,8 +96,9 @@ class MainWindow(QMainWindow):
         content.addWidget(self.strip)
         content.addWidget(self.messages)
         content.addWidget(self._pages, 1)
-        middle = QWidget()
+        middle = self._middle = QWidget()
         middle.setObjectName("page")
+        middle.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         row = QHBoxLayout(middle)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
@@ -154,6 +155,9 @@ class MainWindow(QMainWindow):
             self._feed.watch_jobs(True)
             self._on_status(self._commands.desk.status())
             self._commands.run(self._load())
+        if self.focusWidget() is None or self.focusWidget() in self.rail.buttons.values():
+            # Nothing was reached by key yet: no control should look chosen.
+            self._middle.setFocus()
         self._timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:

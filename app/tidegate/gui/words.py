@@ -49,7 +49,7 @@ def _outcome_word(outcome: str | None) -> StatusWord:
         "cancelled": (tr("Cancelled"), "muted"),
         "killed": (tr("Killed"), "muted"),
         "timed_out": (tr("Time is up"), "danger"),
-        "out_of_memory": (tr("No memory"), "danger"),
+        "out_of_memory": (tr("Out of memory"), "danger"),
         "lost": (tr("Lost"), "danger"),
         "skipped": (tr("Skipped"), "muted"),
     }
@@ -137,7 +137,7 @@ def gpu(job: JobView) -> str:
     if job.devices:
         return ", ".join(str(index) for index in job.devices)
     if job.status in ("queued", "held") and job.estimate is not None and job.estimate.gpu is not None:
-        return tr("{count} wanted").format(count=f"{job.estimate.gpu.count:g}")
+        return tr("wants {count}").format(count=f"{job.estimate.gpu.count:g}")
     return NOTHING
 
 

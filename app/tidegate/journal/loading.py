@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -100,6 +101,8 @@ def _load_unwritable(path: Path, finished: int, reason: str) -> Restored:
 def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
     """Everything the engine needs, in one consistent picture."""
     connection.execute("BEGIN")
+    collecting = gc.isenabled()
+    gc.disable()  # there is no garbage to find among 100,000 new jobs; looking for it takes a quarter of the time
     try:
         unreadable: list[str] = []
         jobs = [
@@ -116,6 +119,8 @@ def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
         profiles = _profiles(connection, unreadable)
         meta = {key: restored(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     finally:
+        if collecting:
+            gc.enable()
         connection.execute("ROLLBACK")
     warnings = tuple(
         f"An entry of the database could not be understood and was left alone: {one}." for one in unreadable

@@ -135,10 +135,13 @@ class HostReader:
 
     def _read_memory(self) -> _Memory:
         if self._memory_file.present:
-            sizes = self._memory_file.sizes()
-            swap_total, swap_free = sizes.get("SwapTotal"), sizes.get("SwapFree")
+            total, available, swap_total, swap_free = self._memory_file.sizes(
+                b"MemTotal", b"MemAvailable", b"SwapTotal", b"SwapFree"
+            )
+            if total is None:
+                raise ValueError("the kernel does not say how much memory there is")
             swap_used = swap_total - swap_free if swap_total is not None and swap_free is not None else None
-            return _Memory(sizes["MemTotal"], sizes.get("MemAvailable"), swap_total, swap_used)
+            return _Memory(total, available, swap_total, swap_used)
         memory = self._system.virtual_memory()
         swap = self._faults.attempt("swap", self._system.swap_memory)
         return _Memory(

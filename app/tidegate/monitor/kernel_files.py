@@ -35,18 +35,22 @@ class MemoryFile(KernelFile):
     """/proc/meminfo."""
 
     def available_bytes(self) -> int:
-        data = self.read(512)
-        at = data.index(b"MemAvailable:") + 13
-        return int(data[at : data.index(b"kB", at)]) * 1024
+        (available,) = self.sizes(b"MemAvailable")
+        if available is None:
+            raise ValueError("the kernel does not say how much memory is available")
+        return available
 
-    def sizes(self) -> dict[str, int]:
-        """Every figure in bytes, by the kernel's name."""
-        found = {}
-        for line in self.read(8192).split(b"\n"):
-            name, _, rest = line.partition(b":")
-            if rest.endswith(b" kB"):
-                found[name.decode("ascii")] = int(rest[:-3]) * 1024
-        return found
+    def sizes(self, *names: bytes) -> tuple[int | None, ...]:
+        """Figures in bytes, by the kernel's names; None for one that it does not have."""
+        data = b"\n" + self.read(4096)
+        return tuple(_size(data, b"\n" + name + b":") for name in names)
+
+
+def _size(data: bytes, mark: bytes) -> int | None:
+    at = data.find(mark)
+    if at < 0:
+        return None
+    return int(data[at + len(mark) : data.index(b"kB", at)]) * 1024
 
 
 def swap_in_bytes(proc: str) -> int:

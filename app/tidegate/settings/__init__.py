@@ -3,9 +3,10 @@
 Everything else (validation, ``config init``, the dialog, the core's Policy) is made from the declarations.
 """
 
-from tidegate.settings.catalogue import SETTINGS, Setting, find_setting
+from tidegate.settings.catalogue import SETTINGS, find_setting
 from tidegate.settings.config_file import check_file, initial_file, write_value
 from tidegate.settings.loading import Settings, load
+from tidegate.settings.setting import Setting
 from tidegate.settings.values import Kind, SettingsError, Value, show
 
 __all__ = [

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tidegate.settings.catalogue import SECTIONS, SETTINGS, Setting, find_setting, nearest
+from tidegate.settings.catalogue import SECTIONS, SETTINGS, find_setting, nearest
 from tidegate.settings.loading import Settings, combine, read_file
+from tidegate.settings.setting import Setting
 from tidegate.settings.values import NotUnderstoodError, SettingsError, as_toml
 
 if TYPE_CHECKING:

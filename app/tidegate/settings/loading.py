@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tidegate.settings.catalogue import SECTIONS, SETTINGS, Setting, find_setting, nearest
+from tidegate.settings.catalogue import SECTIONS, SETTINGS, find_setting, nearest
+from tidegate.settings.setting import Setting
 from tidegate.settings.values import NotUnderstoodError, SettingsError, Value
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT, FILE, ENVIRONMENT, COMMAND_LINE = "default", "config.toml", "environment", "command line"
 
+_DAY_S = 86_400.0
 _POLICY_NAMES = {
     "reserve_memory": "reserve_memory_bytes",
     "kill_timeout": "kill_timeout_s",
@@ -47,6 +49,29 @@ class Settings:
         if setting is None:
             raise KeyError(name)
         return self._sources.get(setting.name, DEFAULT)
+
+    def describe(self, setting: Setting) -> dict[str, object]:
+        """A setting as JSON: ``value`` is plain (bytes, seconds, None for auto), ``text`` what a person would write."""
+        value = self._values[setting.name]
+        return {
+            "name": setting.name,
+            "section": setting.section,
+            "key": setting.key,
+            "kind": setting.kind.value,
+            "value": value,
+            "text": setting.show(value),
+            "default": setting.default,
+            "default_text": setting.show(setting.default),
+            "source": self.source(setting.name),
+            "unit": setting.unit,
+            "low": setting.low,
+            "high": setting.high,
+            "choices": setting.choices,
+            "label": setting.label,
+            "help": setting.help,
+            "accepted": setting.accepted,
+            "needs_restart": setting.needs_restart,
+        }
 
     def policy(self) -> Policy:
         """The numbers the core decides by."""
@@ -99,12 +124,17 @@ class Settings:
         return self._float("samples_kept")
 
     @property
-    def minutes_kept_days(self) -> int:
-        return self._int("minutes_kept_days")
+    def minutes_kept_s(self) -> float:
+        return self._int("minutes_kept_days") * _DAY_S
 
     @property
-    def finished_kept_days(self) -> int:
-        return self._int("finished_kept_days")
+    def journal_kept_s(self) -> float:
+        return self._int("journal_kept_days") * _DAY_S
+
+    @property
+    def finished_kept_s(self) -> float | None:
+        """None keeps finished jobs for ever."""
+        return None if self._values["finished_kept_days"] is None else self._int("finished_kept_days") * _DAY_S
 
     @property
     def finished_in_memory(self) -> int:

@@ -18,7 +18,7 @@ from tidegate.submission.directives import Directives, Given, read_directives
 from tidegate.submission.environments import store
 from tidegate.submission.limits import check_limits
 from tidegate.submission.options import Merged, Wishes, from_command_line, merge, read_wishes
-from tidegate.submission.outputs import read_outputs
+from tidegate.submission.outputs import Outputs, read_outputs
 from tidegate.submission.request import MachineFacts, Refused, SubmitRequest, Understood, shown
 from tidegate.submission.slurm import translate
 
@@ -46,6 +46,7 @@ class _Draft:
     request: SubmitRequest
     given: Merged
     directives: Directives
+    outputs: Outputs
     warnings: tuple[str, ...]
     cwd: str
 
@@ -71,10 +72,12 @@ def build(
     # A variable given with --env counts where programs are looked for, as it will when the job starts.
     environ = {**request.environment, **dict(wishes.variables)}
     around = Surroundings(environ, draft.cwd, python)
+    shell = _last(draft.given, "shell")
+    if shell is not None and request.line is None:
+        raise shell.refused("a shell is chosen only for a line; a script says it in its first line")
     if script is not None:
         launch = detect(script, request.args, around)
     elif request.line is not None:
-        shell = _last(draft.given, "shell")
         launch = launch_line(request.line, around, shell.value if shell else "sh")
     else:
         launch = launch_command((*(request.command or ()), *request.args), around, bool(wishes.after))
@@ -88,10 +91,14 @@ def _draft(request: SubmitRequest, directives: Directives) -> _Draft:
     typed = from_command_line(request.options)
     cpus = next((given for given in typed if given.key == "cpus"), None)
     slurm = translate(directives.slurm, None if cpus is None else _number(cpus.value))
-    given = merge(slurm.given, directives.given, typed)
-    return _Draft(
-        request, given, directives, directives.warnings + slurm.warnings, _folder(request, _last(given, "cwd"))
-    )
+    merged = merge(slurm.given, directives.given, typed)
+    for given in (given for every in merged.values() for given in every):
+        if any("\0" in value for value in given.values):
+            raise given.refused("it has a NUL byte in it, which no program can take")
+    cwd = _folder(request, _last(merged, "cwd"))
+    outputs = read_outputs(merged, cwd)
+    warnings = directives.warnings + slurm.warnings + outputs.warnings
+    return _Draft(request, merged, directives, outputs, warnings, cwd)
 
 
 def _last(given: Merged, key: str) -> Given | None:
@@ -107,7 +114,6 @@ def _number(text: str) -> float | None:
 
 
 def _understood(draft: _Draft, wishes: Wishes, launch: Launch, script: str | None, digest: str | None) -> Understood:
-    outputs = read_outputs(draft.given, draft.cwd)
     spec = JobSpec(
         command=launch.command,
         cwd=draft.cwd,
@@ -138,10 +144,10 @@ def _understood(draft: _Draft, wishes: Wishes, launch: Launch, script: str | Non
         checkpoint_signal=wishes.checkpoint_signal,
         checkpoint_grace_s=wishes.checkpoint_grace_s,
         slurm_names=bool(draft.directives.slurm),
-        stdout_path=outputs.stdout,
-        stderr_path=outputs.stderr,
+        stdout_path=draft.outputs.stdout,
+        stderr_path=draft.outputs.stderr,
     )
-    warnings = draft.warnings + outputs.warnings + wishes.warnings + launch.warnings
+    warnings = draft.warnings + wishes.warnings + launch.warnings
     return Understood(
         spec,
         held=wishes.held,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 
 def encode(environ: Mapping[str, str]) -> bytes:
     """``KEY=VALUE`` entries joined by NUL, sorted by name so that equal environments have equal bytes."""
-    return b"\0".join(os.fsencode(f"{name}={environ[name]}") for name in sorted(environ))
+    return os.fsencode("\0".join([f"{name}={value}" for name, value in sorted(environ.items())]))
 
 
 def decode(content: bytes) -> dict[str, str]:
@@ -27,7 +28,8 @@ def store(directory: Path, environ: Mapping[str, str]) -> str:
     Raises OSError when the folder cannot be written.
     """
     content = encode(environ)
-    digest = hashlib.sha256(content).hexdigest()
+    # Many jobs share an environment; interned, they also share the string that names it.
+    digest = sys.intern(hashlib.sha256(content).hexdigest())
     target = os.path.join(directory, f"{digest}.env")
     if not os.path.exists(target):
         os.makedirs(directory, mode=0o700, exist_ok=True)

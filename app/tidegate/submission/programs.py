@@ -59,13 +59,17 @@ def _through_env(rest: str, words: tuple[str, ...], line: str) -> Shebang:
 
 def find_program(name: str, environ: Mapping[str, str], cwd: str) -> str | None:
     """The absolute path of a program: by PATH for a bare name, else relative to ``cwd``; None when there is none."""
+    if not name:
+        return None
     if os.path.dirname(name):
         path = os.path.join(cwd, name)
         return path if is_program(path) else None
-    path_list = environ.get("PATH", DEFAULT_PATH)
+    folders = environ.get("PATH", DEFAULT_PATH).split(os.pathsep)
     # An empty or relative entry of PATH counts from the job's folder, not from ours.
-    folders = os.pathsep.join(os.path.join(cwd, folder) for folder in path_list.split(os.pathsep))
-    return shutil.which(name, path=folders)
+    absolute = [folder if os.path.isabs(folder) else os.path.join(cwd, folder) for folder in folders]
+    if os.name == "nt":
+        return shutil.which(name, path=os.pathsep.join(absolute))
+    return next((path for folder in absolute if is_program(path := f"{folder}/{name}")), None)
 
 
 def is_program(path: str) -> bool:

@@ -1,0 +1,78 @@
+"""A Qt loop, a pretended engine, and the application around them, for every test of the window."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pytest
+import qasync
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from support.fake_desk import FakeDesk
+from tidegate.gui.application import Shell
+from tidegate.gui.theme import Theme
+from tidegate.gui.tray import Tray
+from tidegate.paths import Paths, find_paths
+from tidegate.settings import load
+from tidegate.submission.request import MachineFacts
+
+FACTS = MachineFacts(8, 32 * 1024**3, int(29.4 * 1024**3))
+DEADLINE_S = 10.0
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+async def eventually(predicate: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:
+    """Let the loop turn until ``predicate`` holds."""
+    async with asyncio.timeout(timeout_s):
+        while not predicate():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def run(qapp: QApplication) -> Iterator[Run]:
+    """Runs a coroutine on a Qt loop, as the application does."""
+    loop = qasync.QEventLoop(qapp)
+    asyncio.set_event_loop(loop)
+    yield loop.run_until_complete
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk()
+
+
+@pytest.fixture
+def theme(qapp: QApplication) -> Iterator[Theme]:
+    made = Theme(qapp)
+    made.apply()
+    yield made
+    QGuiApplication.styleHints().setColorScheme(Qt.ColorScheme.Unknown)
+    made.deleteLater()
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    found = find_paths({"TIDEGATE_HOME": str(tmp_path / "home")})
+    found.create()
+    return found
+
+
+@pytest.fixture
+def open_shell(qapp: QApplication, desk: FakeDesk, theme: Theme, paths: Paths) -> Callable[[], Shell]:
+    """Builds the application's inside; call it within a running loop."""
+
+    def open_it() -> Shell:
+        return Shell(qapp, desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS)
+
+    return open_it

@@ -1,0 +1,126 @@
+"""Writes tests/data/golden-v1.db. Done once, by the first version: a later format gets a file of its own.
+
+Run by hand from the repository root: PYTHONPATH=app:tests python -m journal.make_golden
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contracts.journal_contract import a_sample
+from tidegate.core.job import (
+    AfterCondition,
+    Attempt,
+    Dependency,
+    Finished,
+    Held,
+    JobId,
+    JobKind,
+    JobSpec,
+    OnPreempt,
+    Outcome,
+    Paused,
+    PauseReason,
+    Queued,
+    Running,
+    RunRef,
+    Starting,
+    Status,
+    Stopping,
+)
+from tidegate.core.prediction import Profile
+from tidegate.core.resources import GpuRequest
+from tidegate.engine.ports import Batch, JobRecord, JournalPort, TickRecord
+from tidegate.journal.journal import Journal
+
+GOLDEN_V1 = Path(__file__).parent.parent / "data" / "golden-v1.db"
+
+FULL = JobSpec(
+    command=("python3", "-u", "träin.py", "--data", "caf\udce9"),
+    cwd="/home/anna/\udcff/work",
+    name="träin",
+    environment="e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    extra_environment=(("SEED", "7"), ("RAW", "\udc80")),
+    kind=JobKind.PYTHON,
+    script="/home/anna/work/train.py",
+    queue="batch",
+    priority=2,
+    cores=1.5,
+    memory_bytes=8 << 30,
+    memory_limit_bytes=9 << 30,
+    gpu=GpuRequest(0.5, 4 << 30, "nvidia", "V100"),
+    device="0,1",
+    time_limit_s=5400.0,
+    begin_at=1_700_000_100.5,
+    deadline_at=1_700_100_000.0,
+    after=(Dependency(JobId(1), AfterCondition.ANY), Dependency(JobId(8, 2), AfterCondition.OK)),
+    array_size=10,
+    array_parallel=2,
+    retries=3,
+    labels=("thesis", "night"),
+    locks=("disk",),
+    dedupe_key="train-7",
+    preemptible=False,
+    on_preempt=OnPreempt.REQUEUE,
+    checkpoint_signal=10,
+    checkpoint_grace_s=45.0,
+    notify=False,
+    slurm_names=True,
+    stdout_path="/home/anna/out.txt",
+    stderr_path="/home/anna/err.txt",
+)
+PLAIN = JobSpec(command=("true",), cwd="/tmp", name="true")
+RUN = RunRef("token-run", "boot:4711:1700000000.25")
+
+STATUSES: tuple[Status, ...] = (
+    Queued(1_700_000_001.0),
+    Held(1_700_000_002.0, "held by you"),
+    Starting(1_700_000_003.0, 1, "token-3"),
+    Running(1_700_000_004.0, RUN),
+    Paused(1_700_000_005.0, RUN, PauseReason.MEMORY, True, 1_700_000_900.0),
+    Stopping(1_700_000_006.0, RUN, Outcome.CANCELLED, "cancelled by you", 1_700_000_016.0),
+    *(Finished(1_700_000_100.0 + n, outcome, n or None, 9, "söme why") for n, outcome in enumerate(Outcome)),
+)
+
+
+def _record(number: int, index: int | None, spec: JobSpec, status: Status, sequence: int) -> JobRecord:
+    return JobRecord(
+        JobId(number, index), spec, 1_700_000_000.0 + sequence, sequence, -sequence % 3, status, sequence % 2
+    )
+
+
+def fill_v1(journal: JournalPort) -> None:
+    """One of everything the first format knows."""
+    plain = tuple(_record(n, None, PLAIN, status, n) for n, status in enumerate(STATUSES, 1))
+    array = tuple(_record(40, index, FULL, Queued(1_700_000_050.0), 40 + index) for index in (1, 2, 3))
+    attempts = (
+        (
+            JobId(4),
+            Attempt(1, "token-4a", 1.5, 2.5, "boot:1:1.0", 3.5, 1, None, Outcome.FAILED, "söme \udcff why", 0.25),
+        ),
+        (JobId(4), Attempt(2, "token-run", 4.5, 5.5, RUN.identity, peak_memory_bytes=5, paused_s=2.5, devices=(0, 1))),
+        (JobId(7), Attempt(1, "token-7", 6.5, reserved_bytes=1 << 30, waited_for="MEMORY: 2 GB free")),
+    )
+    tick = TickRecord(10.0, "mode", "Mode HIGH.", None, "HIGH", 88.5, 12.25, (("queued", 3),), (("cause", "memory"),))
+    ticks = (tick, TickRecord(12.0, "mode", *(tick.sentence, None, "HIGH", 89.0, 12.0, tick.counts, tick.details)))
+    about_a_job = TickRecord(13.0, "started", "Job 40.2 started.", JobId(40, 2))
+    journal.write(
+        Batch(
+            added=plain + array,
+            attempts=attempts,
+            ticks=(*ticks, about_a_job),
+            samples=tuple(a_sample(1_700_000_000.0 + second) for second in range(70)),
+            profiles=(Profile("/tmp\x00true", (1, 2, 3), (0.5, 1.0, 1.5)), Profile("/\udcff\x00x")),
+            meta=(("next_job_number", "41"), ("odd", "\udc80")),
+            durable=True,
+        )
+    )
+
+
+if __name__ == "__main__":
+    if GOLDEN_V1.exists():
+        raise SystemExit(f"{GOLDEN_V1} exists; a golden file is never written again")
+    golden = Journal(GOLDEN_V1, lambda callback: callback())
+    golden.load(0)
+    fill_v1(golden)
+    golden.close()
