@@ -8,12 +8,15 @@ import logging
 import logging.handlers
 import os
 import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tidegate
@@ -30,6 +33,7 @@ from tidegate.execution.keeper_client import KeeperProcesses
 from tidegate.execution.processes import dropped_range, pid_of
 from tidegate.journal.history import History
 from tidegate.journal.journal import Journal
+from tidegate.journal.retention import Retention
 from tidegate.monitor.gpu import GpuReader
 from tidegate.monitor.sampler import Sampler
 from tidegate.paths import Paths, PathsError, boot_id, find_paths
@@ -152,7 +156,9 @@ class Program:
             sensors=sensors,
             processes=processes,
             executor=executor,
-            journal=Journal(paths.database, calls.call_soon, on_health=self._journal_health),
+            journal=Journal(
+                paths.database, calls.call_soon, on_health=self._journal_health, retention=_retention(settings)
+            ),
             notifier=LogNotifier(),
             new_token=lambda: secrets.token_hex(16),
             sample_interval_s=settings.sample_interval_s,
@@ -179,7 +185,9 @@ class Program:
         from tidegate.api.server import ApiContext, ApiThread
 
         assert self._desk is not None
-        port = None if os.environ.get("TIDEGATE_HOME") and "api_port" not in self.overrides else self.settings.api_port
+        # Homes of tests and demos stand beside the real one, so there the port is any free one unless it was asked for.
+        anywhere = bool(os.environ.get("TIDEGATE_HOME")) and self.settings.source("api_port") == "default"
+        port = None if anywhere else self.settings.api_port
         context = ApiContext(
             paths=self.paths,
             settings=lambda: self.settings,
@@ -196,7 +204,7 @@ class Program:
 
     def _journal_health(self, error: str | None) -> None:
         if error is not None and self._engine is not None:
-            self._engine.journal_failed(error)
+            self._engine.writer.journal_failed(error)
 
     def _card_uuid(self, index: int) -> str | None:
         reading = self._engine.state.machine.reading if self._engine is not None else None
@@ -245,6 +253,15 @@ class Program:
         self._lock.release()
         if self.ended is not None:
             self.ended.set()
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        samples_s=settings.samples_kept_s,
+        minutes_s=settings.minutes_kept_s,
+        ticks_s=settings.journal_kept_s,
+        finished_s=settings.finished_kept_s,
+    )
 
 
 def _own_pids(processes: KeeperProcesses) -> list[int]:
@@ -344,6 +361,12 @@ async def _serve(program: Program) -> int:
 
 def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
     """The tray application; returns the exit code."""
+    from tidegate.desktop.display import display_problem
+
+    problem = display_problem(os.environ)
+    if problem is not None:
+        print(f"tidegate: {problem} `tidegate serve` runs without one.", file=sys.stderr)
+        return 1
     program = _prepare("gui", overrides, foreground=False)
     if isinstance(program, int):
         return program
@@ -357,3 +380,43 @@ def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
         files=files,
         facts=program.facts,
     )
+
+
+def demo(*, exit_when_done: bool, screenshot: str | None) -> int:
+    """The real application in a throw-away home with eight scripts to run; returns the exit code (D11)."""
+    from tidegate.desktop.virtual_display import DisplayUnavailable, virtual_display
+
+    home = tempfile.mkdtemp(prefix="tidegate-demo-")
+    picture = Path(screenshot) if screenshot else Path(tempfile.gettempdir()) / f"tidegate-demo-{os.getpid()}.png"
+    if " " in str(picture):
+        picture = Path("/tmp") / picture.name.replace(" ", "-")
+    os.environ["TIDEGATE_HOME"] = home
+    try:
+        with virtual_display() as started:
+            return _demo(exit_when_done or started, picture.absolute())
+    except DisplayUnavailable as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _demo(exit_when_done: bool, picture: Path) -> int:
+    program = _prepare("gui", {}, foreground=False)
+    if isinstance(program, int):
+        return program
+    from tidegate.gui.application import run
+    from tidegate.gui.demo import Demo
+
+    running = picture.with_name(f"{picture.stem}-running.png")
+    session = Demo(program.paths, program.facts, exit_when_done, running, picture)
+
+    async def close(_stop_jobs: bool) -> None:
+        # The home is thrown away, so nothing of it may go on.
+        await program.close(stop_jobs=True)
+
+    code = run(program.open, close, program.paths, program.settings, session=session, facts=program.facts)
+    if code == 0 and exit_when_done:
+        print(f"Screenshot while running: {running}", file=sys.stderr)
+        print(picture)
+    return code

@@ -292,7 +292,7 @@ def test_a_restart_after_kill_minus_nine_takes_everything_up_again() -> None:
     )
     (held,) = world.submit(a_job().needing("1G").having(held=True))
     world.advance(2)
-    world.engine._closed = True
+    world.engine.closed = True
     world.machine._deliver = None
     world.advance(10)
     world.restart()

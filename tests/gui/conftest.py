@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
 import qasync
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
@@ -69,10 +70,34 @@ def paths(tmp_path: Path) -> Paths:
 
 
 @pytest.fixture
-def open_shell(qapp: QApplication, desk: FakeDesk, theme: Theme, paths: Paths) -> Callable[[], Shell]:
-    """Builds the application's inside; call it within a running loop."""
+def open_shell(
+    qapp: QApplication, run: Run, desk: FakeDesk, theme: Theme, paths: Paths
+) -> Iterator[Callable[..., Shell]]:
+    """Builds the application's inside on ``desk`` (or another); call it within a running loop."""
+    shells: list[Shell] = []
 
-    def open_it() -> Shell:
-        return Shell(qapp, desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS)
+    def open_it(other: FakeDesk | None = None) -> Shell:
+        shells.append(Shell(qapp, other or desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS))
+        return shells[-1]
 
-    return open_it
+    yield open_it
+
+    async def close_all() -> None:
+        for shell in shells:
+            await shell.commands.settle()
+            shell.close()
+            shell.window.deleteLater()
+        await asyncio.sleep(0)
+
+    run(close_all())
+    shells.clear()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def collect_on_this_thread_only() -> Iterator[None]:
+    """As the application does: a widget that another thread's collection finds crashes Qt."""
+    gc.disable()
+    yield
+    gc.enable()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,31 @@ sys.exit(code)
 """
 
 
-def start(tmp_path: Path, session: str = "await asyncio.sleep(60)", **given: object) -> subprocess.Popen[str]:
-    code = PROGRAM.format(**{"session": session, "open_s": 0, "close_s": 0, "opening": "pass", **given})
-    paths = os.pathsep.join((str(ROOT / "app"), str(ROOT / "tests")))
-    environ = {**os.environ, "PYTHONPATH": paths, "QT_QPA_PLATFORM": "offscreen"}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / "home")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=environ,
-    )
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the program above; whatever still runs after the test is killed."""
+    programs: list[subprocess.Popen[str]] = []
+
+    def start_it(session: str = "await asyncio.sleep(60)", **given: object) -> subprocess.Popen[str]:
+        code = PROGRAM.format(**{"session": session, "open_s": 0, "close_s": 0, "opening": "pass", **given})
+        paths = os.pathsep.join((str(ROOT / "app"), str(ROOT / "tests")))
+        program = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "home")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": paths, "QT_QPA_PLATFORM": "offscreen"},
+        )
+        programs.append(program)
+        return program
+
+    yield start_it
+    for program in programs:
+        program.kill()
+        program.communicate()
 
 
 def read_until(program: subprocess.Popen[str], word: str) -> None:
@@ -71,8 +86,8 @@ def read_until(program: subprocess.Popen[str], word: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_app_in_order_within_two_seconds(tmp_path, number):
-    program = start(tmp_path)
+def test_a_signal_ends_the_app_in_order_within_two_seconds(start, number):
+    program = start()
     read_until(program, "up")
     sent = time.monotonic()
     program.send_signal(number)
@@ -82,8 +97,8 @@ def test_a_signal_ends_the_app_in_order_within_two_seconds(tmp_path, number):
     assert program.returncode == 0
 
 
-def test_an_engine_that_hangs_cannot_hold_a_signal_up(tmp_path):
-    program = start(tmp_path, close_s=60)
+def test_an_engine_that_hangs_cannot_hold_a_signal_up(start):
+    program = start(close_s=60)
     read_until(program, "up")
     sent = time.monotonic()
     program.terminate()
@@ -93,38 +108,42 @@ def test_an_engine_that_hangs_cannot_hold_a_signal_up(tmp_path):
     assert program.returncode == 0
 
 
-def test_the_sessions_result_is_the_exit_code(tmp_path):
+def test_the_sessions_result_is_the_exit_code(start, tmp_path):
     picture = tmp_path / "window.png"
-    program = start(tmp_path, session=f"await shell.grab({str(picture)!r}); return 7")
+    program = start(session=f"await shell.grab({str(picture)!r}); return 7")
     output, _ = program.communicate(timeout=30)
     assert program.returncode == 7, output
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size > 10_000
 
 
-def test_quitting_asks_the_engine_to_stop_the_jobs(tmp_path):
+def test_quitting_asks_the_engine_to_stop_the_jobs(start):
     body = "from tidegate.gui.application import Ending; shell.end(Ending(0, True)); await asyncio.sleep(60)"
-    output, _ = start(tmp_path, session=body).communicate(timeout=30)
+    output, _ = start(session=body).communicate(timeout=30)
     assert "closing True" in output
 
 
-def test_what_the_engine_raises_at_start_comes_out(tmp_path):
-    program = start(tmp_path, opening="raise RuntimeError('the database is newer than this program')")
+def test_what_the_engine_raises_at_start_comes_out(start):
+    program = start(opening="raise RuntimeError('the database is newer than this program')")
     output, _ = program.communicate(timeout=30)
     assert "the database is newer than this program" in output.splitlines()[-1]
     assert program.returncode == 1
 
 
-def test_a_failing_session_is_told_and_the_engine_is_closed(tmp_path):
-    program = start(tmp_path, session="raise RuntimeError('demo broke')")
+def test_a_failing_session_is_told_and_the_engine_is_closed(start):
+    program = start(session="raise RuntimeError('demo broke')")
     output, _ = program.communicate(timeout=30)
     assert "closed" in output
     assert "demo broke" in output
     assert program.returncode == 1
 
 
-def test_the_end_of_the_desktop_session_is_an_orderly_end(tmp_path):
-    body = "from PySide6.QtWidgets import QApplication; QApplication.quit(); await asyncio.sleep(60)"
-    program = start(tmp_path, session=body)
-    output, _ = program.communicate(timeout=30)
-    assert output.splitlines()[-3:] == ["closing False", "closed", "left with 0"], output
+def test_a_desktops_wish_to_quit_is_a_question_while_there_is_work(start):
+    body = """from PySide6.QtWidgets import QApplication, QMessageBox
+    QApplication.quit()
+    await asyncio.sleep(0.1)
+    print("asked:", shell.window.findChild(QMessageBox).text())
+    return 5"""
+    output, _ = start(session=body).communicate(timeout=30)
+    assert "asked: One job is still running." in output
+    assert "left with 5" in output

@@ -35,12 +35,7 @@ def with_window(run, desk, open_shell):
             shell = open_shell()
             shell.window.show()
             await eventually(lambda: len(shell.window.book) == len(desk.jobs(finished=None)))
-            try:
-                await test(shell)
-            finally:
-                await shell.commands.settle()
-                shell.close()
-                shell.window.deleteLater()
+            await test(shell)
 
         run(body())
 
@@ -307,15 +302,9 @@ def test_mode_and_pause_are_shown_by_word_and_shape(desk, with_window):
     with_window(test)
 
 
-def test_nothing_is_cut_off_at_the_smallest_size(run, qapp, theme, paths, monkeypatch):
-    from tidegate.gui.application import Shell
-    from tidegate.gui.tray import Tray
-    from tidegate.settings import load
-
-    desk = a_busy_desk()
-
+def test_nothing_is_cut_off_at_the_smallest_size(run, open_shell):
     async def body() -> None:
-        shell = Shell(qapp, desk, paths, load(paths, {}), Tray(), theme, lambda: None)
+        shell = open_shell(a_busy_desk())
         window = shell.window
         window.resize(900, 600)
         window.show()
@@ -329,7 +318,6 @@ def test_nothing_is_cut_off_at_the_smallest_size(run, qapp, theme, paths, monkey
         assert strip._cpu.geometry().right() < strip.pause.geometry().left()
         columns = window.tide.list.horizontalHeader()
         assert columns.length() <= window.tide.list.viewport().width()
-        shell.close()
 
     run(body())
 
@@ -337,15 +325,9 @@ def test_nothing_is_cut_off_at_the_smallest_size(run, qapp, theme, paths, monkey
 # --- Tide -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_tide_shows_each_job_and_a_click_opens_it(run, qapp, theme, paths):
-    from tidegate.gui.application import Shell
-    from tidegate.gui.tray import Tray
-    from tidegate.settings import load
-
-    desk = a_busy_desk()
-
+def test_the_tide_shows_each_job_and_a_click_opens_it(run, open_shell):
     async def body() -> None:
-        shell = Shell(qapp, desk, paths, load(paths, {}), Tray(), theme, lambda: None)
+        shell = open_shell(a_busy_desk())
         window = shell.window
         window.show()
         window.show_page("tide")
@@ -361,7 +343,6 @@ def test_the_tide_shows_each_job_and_a_click_opens_it(run, qapp, theme, paths):
         QTest.mouseClick(chart, Qt.MouseButton.LeftButton, pos=point.toPoint())
         assert window.queue.isVisible()
         assert window.queue.details.job_id == "1"
-        shell.close()
 
     run(body())
 

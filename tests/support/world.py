@@ -130,7 +130,7 @@ class World:
 
     def restart(self) -> None:
         """The app is killed with -9 and started again; machine, helper and disk go on."""
-        self.engine._closed = True
+        self.engine.closed = True
         self.machine.stop_sampling()
         self.machine._deliver = None
         self.clock.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tidegate.core.admission import Ledger, expected, failing
 from tidegate.core.dependencies import unmet
 from tidegate.core.job import Held, Job, JobId, Paused, PauseReason, Queued, Running, Starting
+from tidegate.core.machine import Mode
 from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import State
@@ -87,10 +88,8 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
             return _memory(state, figure, ledger)
         case WaitCode.WORKERS:
             most = ledger.slots_max or 0
-            noun = "job runs" if ledger.slots == 1 else "jobs run"
-            text = (
-                f"{ledger.slots} {noun}, the most at once {'in this mode ' if ledger.mode != 'NORMAL' else ''}is {most}"
-            )
+            mode = "" if ledger.mode is Mode.NORMAL else f" while the mode is {ledger.mode.value}"
+            text = f"waits its turn: {ledger.slots} of {most} jobs run{mode}{_after(state)}"
             return WaitReason(code, text, {"running": ledger.slots, "most": most})
         case WaitCode.CPU:
             free = max(0.0, ledger.cores - ledger.reserved_cores)

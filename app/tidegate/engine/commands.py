@@ -90,7 +90,7 @@ def _confirmation(engine: Engine, job: Job, kind: str) -> Awaitable[None]:
         if not future.done():
             future.set_result(None)
 
-    engine.when_confirmed(job.attempts[-1].token, kind, confirmed)
+    engine.runs.when_confirmed(job.attempts[-1].token, kind, confirmed)
     return future
 
 
@@ -100,7 +100,7 @@ def _pause(engine: Engine, job: Job, command: Command, waiting: list[Awaitable[N
     said = f"paused job {job.id}" + (f" until {format_moment(until, now)}" if until is not None else "")
     if isinstance(job.status, Running):
         waiting.append(_confirmation(engine, job, "pause"))
-        engine.pause(job, Pause(job.id, PauseReason.USER, "paused by you", until), now)
+        engine.hands.pause(job, Pause(job.id, PauseReason.USER, "paused by you", until), now)
         return (said,)
     if isinstance(job.status, Paused):
         engine.record(e.JobPaused(now, job.id, PauseReason.USER, until))
@@ -151,9 +151,9 @@ def _end(engine: Engine, job: Job, outcome: Outcome, waiting: list[Awaitable[Non
     if outcome is Outcome.CANCELLED:
         grace = engine.state.policy.kill_timeout_s
         if not (isinstance(job.status, Stopping) and job.status.kill_at is None):
-            engine.stop(job, Terminate(job.id, outcome, "cancelled by you", grace), now)
+            engine.hands.stop(job, Terminate(job.id, outcome, "cancelled by you", grace), now)
     else:
-        engine.stop(job, Kill(job.id, outcome, "killed by you"), now)
+        engine.hands.stop(job, Kill(job.id, outcome, "killed by you"), now)
         waiting.append(_ended(engine, job))
     return (f"{word} job {job.id}",)
 
@@ -165,7 +165,7 @@ def _ended(engine: Engine, job: Job) -> Awaitable[None]:
         if not future.done():
             future.set_result(None)
 
-    engine.when_finished(job.id, ended)
+    engine.runs.when_finished(job.id, ended)
     return future
 
 
@@ -250,7 +250,7 @@ async def _whole_queue(engine: Engine, command: Command) -> list[CommandResult]:
             for job in list(engine.state.active.values()):
                 if isinstance(job.status, Running) and (job.spec.gpu is not None or not command.gpu):
                     waiting.append(_confirmation(engine, job, "pause"))
-                    engine.pause(job, Pause(job.id, PauseReason.QUEUE, "the queue was paused", until), now)
+                    engine.hands.pause(job, Pause(job.id, PauseReason.QUEUE, "the queue was paused", until), now)
         said = f"paused {what}" + (f" until {format_moment(until, now)}" if until is not None else "")
         if command.drain:
             said = "nothing new starts; what runs is finished"

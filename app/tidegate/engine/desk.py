@@ -337,7 +337,7 @@ class LocalDesk:
 
     def _end_of(self, id: JobId) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
-        self._engine.when_finished(id, lambda _job: None if future.done() else future.set_result(None))
+        self._engine.runs.when_finished(id, lambda _job: None if future.done() else future.set_result(None))
         return future
 
     async def set_policy(self, policy: Policy) -> None:

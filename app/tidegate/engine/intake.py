@@ -66,7 +66,7 @@ def accept(
 
     def committed(error: str | None) -> None:
         if error is not None:
-            engine.journal_failed(error)
+            engine.writer.journal_failed(error)
             done(EngineUnwilling(f"not accepted: {error}"))
             return
         for event in events:

@@ -25,7 +25,7 @@ async def restore(engine: Engine) -> None:
     engine.warnings.extend(restored.warnings)
     tokens = {job.attempts[-1].token: job.id for job in engine.state.active.values()}
     for token, id in tokens.items():
-        engine.register(token, id)
+        engine.runs.register(token, id)
     known = await engine.processes.connect(engine.handle_process_events, list(tokens))
     reconcile(engine, known, tokens)
 

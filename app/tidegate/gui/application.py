@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from tidegate.engine.ports import Desk
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
+from tidegate.gui.garbage import GarbageCollection
 from tidegate.gui.icons import application_icon
 from tidegate.gui.quit_dialog import ask_to_quit
 from tidegate.gui.signals import EndSignals
@@ -135,6 +135,7 @@ def run(
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max_workers=4, thread_name_prefix="gui")
     loop.set_default_executor(executor)
+    garbage = GarbageCollection()
     theme = Theme(application)
     theme.apply()
     tray = Tray()
@@ -144,6 +145,7 @@ def run(
         return int(loop.run_until_complete(main))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+        garbage.stop()
         asyncio.set_event_loop(None)
         loop.close()
 
@@ -181,8 +183,6 @@ async def _main(
     ending = Ending(hurried=True)
     try:
         desk = await open_desk()
-        # Modules and restored jobs live as long as the app; walking them in every full collection costs 40 ms.
-        gc.freeze()
         shell = Shell(application, desk, paths, settings, tray, theme, facts)
         if show_window:
             shell.window.show()

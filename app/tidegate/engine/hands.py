@@ -1,0 +1,96 @@
+"""The hands: what guard and planner decided is checked once more on a fresh reading, noted as a fact, and done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, assert_never
+
+from tidegate.core import events as e
+from tidegate.core.actions import Action, Kill, Pause, Resume, Start, Terminate
+from tidegate.core.admission import Ledger, open_ledger, still_fits
+from tidegate.core.job import Job, Paused, Queued, Running, Starting, Stopping
+
+if TYPE_CHECKING:
+    from tidegate.engine.engine import Engine
+
+
+class Hands:
+    """Carries actions out for the engine: the fact first, then the word to the executor."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def carry_out(self, actions: Sequence[Action], now: float) -> None:
+        """Do all of it, in order; what is no longer possible is passed over."""
+        ledger: Ledger | None = None
+        for action in actions:
+            job = self._engine.state.jobs.get(action.id)
+            if job is None:
+                continue
+            match action:
+                case Start():
+                    if ledger is None:
+                        fresh = self._engine.sensors.available_memory_bytes()
+                        ledger = open_ledger(self._engine.state, now, fresh)
+                    self._start(action, job, ledger, now)
+                case Pause():
+                    self.pause(job, action, now)
+                case Resume():
+                    self.resume(job, action.thaw, now)
+                case Terminate() | Kill():
+                    self.stop(job, action, now)
+                case _:
+                    assert_never(action)
+
+    def _start(self, action: Start, job: Job, ledger: Ledger, now: float) -> None:
+        """Start it if a fresh reading still agrees (D3: ``still_valid``)."""
+        engine = self._engine
+        forced = job.id in engine.state.forced
+        if not isinstance(job.status, Queued) or not (forced or still_fits(action.estimate, ledger)):
+            engine.record(e.ActionRejected(now, job.id, "start", "there is less memory than a moment ago"))
+            return
+        token = engine.new_token()
+        engine.runs.register(token, job.id)
+        ledger.take(job, action.estimate, action.devices)
+        number = job.attempts[-1].number + 1 if job.attempts else 1
+        engine.record(
+            e.JobStarting(
+                now, job.id, number, token, action.estimate, action.devices, action.bypassed, action.waited_for
+            )
+        )
+        engine.writer.note_intent(job.id)
+
+    def pause(self, job: Job, action: Pause, now: float) -> None:
+        """Stop a running job's processes; a job already paused only changes its reason."""
+        if not isinstance(job.status, Running):
+            return
+        self._engine.record(e.JobPaused(now, job.id, action.reason, action.resume_at))
+        self._note_intervention(action.reason.value in ("memory", "gpu"), now)
+        self._engine.executor.pause(job)
+
+    def resume(self, job: Job, thaw: bool, now: float) -> None:
+        if not isinstance(job.status, Paused):
+            return
+        self._engine.record(e.JobResumed(now, job.id, thaw))
+        self._engine.executor.resume(job)
+
+    def stop(self, job: Job, action: Terminate | Kill, now: float) -> None:
+        """End a job's processes, with or without grace; what the end is called was decided before."""
+        if not isinstance(job.status, Starting | Running | Paused | Stopping):
+            return
+        was_starting = isinstance(job.status, Starting)
+        kill_at = now + action.grace_s if isinstance(action, Terminate) else None
+        self._engine.record(e.JobStopping(now, job.id, action.outcome, action.why, kill_at))
+        self._note_intervention(True, now)
+        if was_starting:
+            return
+        if isinstance(action, Terminate):
+            self._engine.executor.terminate(job, action.grace_s)
+        else:
+            self._engine.executor.kill(job)
+
+    def _note_intervention(self, counts: bool, now: float) -> None:
+        machine = self._engine.state.machine
+        if counts:
+            machine.last_intervention_at = now
+            machine.last_intervention_sample = machine.timed_samples

@@ -1,0 +1,160 @@
+"""Runs: what the process helper reports becomes facts about jobs, and whoever waits for it is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from tidegate.core import events as e
+from tidegate.core.job import Finished, Job, JobId, Outcome, Paused, Stopping
+from tidegate.core.transitions import IllegalMove
+from tidegate.engine.ports import (
+    HelperLost,
+    Notice,
+    ProcessEvent,
+    RunActionFailed,
+    RunExited,
+    RunLost,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    RunStartFailed,
+)
+
+if TYPE_CHECKING:
+    from tidegate.engine.engine import Engine
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """Knows which job a run token belongs to, and who waits for a pause, a resume or an end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._tokens: dict[str, JobId] = {}
+        self._confirmations: dict[tuple[str, str], list[Callable[[str | None], None]]] = {}
+        self._finished: dict[JobId, list[Callable[[Job], None]]] = {}
+
+    # --- tokens ------------------------------------------------------------------------------------------------------
+
+    def register(self, token: str, id: JobId) -> None:
+        """A run by this token belongs to this job."""
+        self._tokens[token] = id
+
+    def drop(self, token: str) -> None:
+        """This run will never be."""
+        self._tokens.pop(token, None)
+
+    def job_of(self, token: str) -> JobId | None:
+        return self._tokens.get(token)
+
+    # --- reports -----------------------------------------------------------------------------------------------------
+
+    def handle(self, batch: Sequence[ProcessEvent]) -> None:
+        """Apply each report; one that cannot be is said and passed over."""
+        for event in batch:
+            try:
+                self._handle(event)
+            except IllegalMove:
+                log.exception("a run reported something that cannot be: %r", event)
+
+    def _handle(self, event: ProcessEvent) -> None:
+        engine = self._engine
+        if isinstance(event, HelperLost):
+            log.warning("the process helper was lost: %s", event.why)
+            return
+        id = self._tokens.get(event.token)
+        job = engine.state.jobs.get(id) if id is not None else None
+        if id is None or job is None or not job.attempts or job.attempts[-1].token != event.token:
+            if isinstance(event, RunExited | RunStartFailed | RunLost):
+                engine.writer.note_ended(event.token)
+            return
+        match event:
+            case RunStarted():
+                engine.record(e.JobStarted(event.at, id, event.run))
+                self._end_if_told(engine.state.jobs[id])
+            case RunStartFailed():
+                engine.record(e.JobStartFailed(event.at, id, event.token, event.error))
+                self._forget(event.token)
+            case RunExited():
+                self._record_exit(id, job, event)
+            case RunLost():
+                engine.record(e.JobLost(event.at, id, event.why))
+                self._forget(event.token)
+            case RunPaused():
+                self._confirm(event.token, "pause", None)
+            case RunResumed():
+                self._confirm(event.token, "resume", None)
+            case RunActionFailed():
+                self._record_failed_action(id, event)
+
+    def _record_exit(self, id: JobId, job: Job, event: RunExited) -> None:
+        engine = self._engine
+        engine.note_reaped(event.cpu_s, event.token)
+        at = max(event.at, job.attempts[-1].intended_at)
+        engine.record(
+            e.JobExited(
+                at,
+                id,
+                event.token,
+                event.exit_code,
+                event.signal,
+                event.cpu_s,
+                event.peak_memory_bytes,
+                event.started_at,
+                event.identity,
+            )
+        )
+        if job.outcome is Outcome.SUCCEEDED:
+            engine.writer.note_lesson(id)
+        self._forget(event.token)
+
+    def _forget(self, token: str) -> None:
+        self._tokens.pop(token, None)
+        self._engine.writer.note_ended(token)
+        for kind in ("pause", "resume"):
+            self._confirm(token, kind, "the job has ended")
+
+    def _end_if_told(self, job: Job) -> None:
+        """It was told to end while it was being started: now there is a process to tell."""
+        engine, status = self._engine, job.status
+        if isinstance(status, Stopping):
+            if status.kill_at is None:
+                engine.executor.kill(job)
+            else:
+                engine.executor.terminate(job, max(0.0, status.kill_at - engine.clock.now()))
+
+    def _record_failed_action(self, id: JobId, event: RunActionFailed) -> None:
+        engine = self._engine
+        log.warning("job %s: could not %s: %s", id, event.action, event.why)
+        engine.record(e.ActionRejected(event.at, id, event.action, event.why))
+        job = engine.state.jobs[id]
+        if event.action == "pause" and isinstance(job.status, Paused):
+            engine.record(e.JobResumed(event.at, id))
+        engine.note_notice(Notice(event.at, f"Could not {event.action} {job.spec.name}", event.why, id, "error"))
+        self._confirm(event.token, event.action, event.why)
+
+    # --- waiting for things to be so ---------------------------------------------------------------------------------
+
+    def when_confirmed(self, token: str, kind: str, callback: Callable[[str | None], None]) -> None:
+        """Call back with None when the helper has done it, or with the reason why not."""
+        self._confirmations.setdefault((token, kind), []).append(callback)
+
+    def _confirm(self, token: str, kind: str, why: str | None) -> None:
+        for callback in self._confirmations.pop((token, kind), ()):
+            callback(why)
+
+    def when_finished(self, id: JobId, callback: Callable[[Job], None]) -> None:
+        """Call back once the job has ended (at once when it has)."""
+        job = self._engine.state.jobs.get(id)
+        if job is not None and isinstance(job.status, Finished):
+            callback(job)
+        else:
+            self._finished.setdefault(id, []).append(callback)
+
+    def tell_finished(self, job: Job) -> None:
+        """Answer everybody who waited for this job's end."""
+        for callback in self._finished.pop(job.id, ()):
+            callback(job)

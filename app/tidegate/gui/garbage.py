@@ -1,0 +1,44 @@
+"""Collects reference cycles on the window's thread only: a widget found by another thread's collection would crash Qt."""
+
+from __future__ import annotations
+
+import gc
+import time
+
+from PySide6.QtCore import QObject, QTimer
+
+LOOK_EVERY_MS = 500
+OLDEST_EVERY_S = 60.0
+"""A full collection walks every job in memory; it is rare, and what lived at start is left out of it."""
+
+
+class GarbageCollection(QObject):
+    """Takes the place of Python's automatic collection, with its own thresholds, until ``stop``."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thresholds = gc.get_threshold()
+        self._oldest_at = time.monotonic()
+        gc.disable()
+        # Modules live as long as the app, so no collection needs to look at them.
+        gc.freeze()
+        self._timer = QTimer(self)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+        self._timer.start()
+
+    def look(self) -> None:
+        """Collect the youngest generations that are due."""
+        young, middle, old = gc.get_count()
+        if young <= self._thresholds[0]:
+            return
+        now = time.monotonic()
+        if old > self._thresholds[2] and middle > self._thresholds[1] and now - self._oldest_at > OLDEST_EVERY_S:
+            self._oldest_at = now
+            gc.collect(2)
+        else:
+            gc.collect(1 if middle > self._thresholds[1] else 0)
+
+    def stop(self) -> None:
+        self._timer.stop()
+        gc.enable()
