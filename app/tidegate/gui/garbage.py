@@ -1,4 +1,4 @@
-"""Collects reference cycles on the window's thread only: a widget found by another thread's collection would crash Qt."""
+"""Collects reference cycles on the window's thread only: a widget found by another thread's collection crashes Qt."""
 
 from __future__ import annotations
 

@@ -1,0 +1,35 @@
+"""The real program for every test here: a home of its own, nothing running in it until the test starts it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from support.live import Live, live_home
+
+if sys.platform != "linux":
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    """A home without an engine."""
+    with live_home() as found:
+        yield found
+
+
+@pytest.fixture
+def engine(live: Live) -> Live:
+    """A home with a running engine."""
+    live.start()
+    return live
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Live]:
+    """One running engine for the tests of a file that leave it as it was."""
+    with live_home() as found:
+        found.start()
+        yield found
