@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tidegate.api.context import ApiContext
 from tidegate.api.schema import JobInput, SubmitInput
 from tidegate.engine.ports import Submission
-from tidegate.submission.build import build
+from tidegate.submission.build import build, build_alike
 from tidegate.submission.request import Refused, SubmitRequest, Understood
 
 
@@ -21,6 +21,7 @@ def understand(body: SubmitInput, context: ApiContext, *, keep_environment: bool
     environments_dir = context.paths.environments_dir if keep_environment else None
     environment: Mapping[str, str] = body.environment
     understood: list[Understood] = []
+    before: SubmitRequest | None = None
     for number, entry in enumerate(body.jobs, start=1):
         request = SubmitRequest(
             script=entry.script,
@@ -32,11 +33,16 @@ def understand(body: SubmitInput, context: ApiContext, *, keep_environment: bool
             options=body.options,
         )
         try:
-            understood += build(request, facts, python=python, now=now, environments_dir=environments_dir)
+            alike = build_alike(understood[-1], before, request) if before is not None else None
+            if alike is not None:
+                understood.append(alike)
+            else:
+                understood += build(request, facts, python=python, now=now, environments_dir=environments_dir)
         except Refused as refused:
             if len(body.jobs) == 1:
                 raise
             raise _naming(entry, number, refused) from refused
+        before = request
     return understood
 
 

@@ -6,7 +6,7 @@ import functools
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -85,6 +85,27 @@ def build(
     digest = _store(environments_dir, _captured(request, launch, draft.cwd))
     path = None if script is None else script.path
     return [_understood(draft, wishes, launch, path, digest)]
+
+
+def build_alike(model: Understood, before: SubmitRequest, request: SubmitRequest) -> Understood | None:
+    """What ``build`` would answer, taken from the answer to ``before``; None where it has to look for itself.
+
+    Bulk submits are thousands of lines that share options, folder and environment: all but the line is the same.
+    """
+    shared = (
+        request.options is before.options and request.environment is before.environment and request.cwd == before.cwd
+    )
+    if not shared or request.args != before.args or request.script is not None or before.script is not None:
+        return None
+    if request.line is None or before.line is None:
+        same = request.command == before.command and request.line is before.line
+        return model if same else None
+    if not request.line.strip() or "\0" in request.line:
+        return None
+    command = (*model.spec.command[:-1], request.line)
+    _check_length(command)
+    name = model.spec.name if "name" in request.options else _default_name(request, None)
+    return replace(model, spec=replace(model.spec, command=command, name=name))
 
 
 def _draft(request: SubmitRequest, directives: Directives) -> _Draft:
