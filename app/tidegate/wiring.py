@@ -29,8 +29,9 @@ from tidegate.engine.lock import EngineLock, LockHeld
 from tidegate.engine.ports import Notice
 from tidegate.engine.store import Store
 from tidegate.execution.executor import Executor
-from tidegate.execution.keeper_client import KeeperProcesses
+from tidegate.execution.keeper_client import KeeperProcesses, KeeperUnavailable
 from tidegate.execution.processes import dropped_range, pid_of
+from tidegate.journal.database import DatabaseRefused
 from tidegate.journal.history import History
 from tidegate.journal.journal import Journal
 from tidegate.journal.retention import Retention
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 3
 TAKE_OVER_S = 10.0
+REFUSALS = (DatabaseRefused, KeeperUnavailable)
 
 
 class LoopQueue:
@@ -103,6 +105,8 @@ class Program:
         self._desk: LocalDesk | None = None
         self._api: ApiThread | None = None
         self._gpus: GpuReader | None = None
+        self._processes: KeeperProcesses | None = None
+        self._journal: Journal | None = None
         self._history: History | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -132,7 +136,7 @@ class Program:
         clock = LiveClock(loop)
         paths, settings = self.paths, self.settings
         policy = settings.policy()
-        processes = KeeperProcesses(
+        self._processes = processes = KeeperProcesses(
             paths.keeper_socket,
             paths.keeper_spool,
             paths.keeper_log,
@@ -150,15 +154,16 @@ class Program:
             return str(paths.job_log(job, attempt))
 
         executor = Executor(processes, log_path, lambda: self.settings.job_log_cap_bytes, self._card_uuid)
+        self._journal = Journal(
+            paths.database, calls.call_soon, on_health=self._journal_health, retention=_retention(settings)
+        )
         self._engine = engine = Engine(
             store,
             clock=clock,
             sensors=sensors,
             processes=processes,
             executor=executor,
-            journal=Journal(
-                paths.database, calls.call_soon, on_health=self._journal_health, retention=_retention(settings)
-            ),
+            journal=self._journal,
             notifier=LogNotifier(),
             new_token=lambda: secrets.token_hex(16),
             sample_interval_s=settings.sample_interval_s,
@@ -228,8 +233,16 @@ class Program:
         """Take changed settings over, live; safe from any thread."""
         self.settings = settings
         logging.getLogger("tidegate").setLevel(settings.log_level.upper())
-        if self._desk is not None and self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._desk.set_policy(settings.policy()), self._loop)
+        if self._desk is None or self._loop is None or self._engine is None:
+            return
+        policy = settings.policy()
+        asyncio.run_coroutine_threadsafe(self._desk.set_policy(policy), self._loop)
+        self._loop.call_soon_threadsafe(self._engine.set_interval, settings.sample_interval_s)
+        if self._processes is not None:
+            self._processes.kill_timeout_s = policy.kill_timeout_s
+            self._processes.stuck_timeout_s = policy.stuck_timeout_s
+        if self._journal is not None:
+            self._journal.retention = _retention(settings)
 
     async def _asked_to_leave(self, stop_jobs: bool) -> None:
         # The answer must still go out through the API that is about to close.
@@ -344,6 +357,9 @@ async def _serve(program: Program) -> int:
         loop.add_signal_handler(number, leave.set)
     try:
         await program.open()
+    except REFUSALS as refusal:
+        await program.close()
+        return _refused(refusal)
     except Exception as error:
         log.exception("the engine could not start")
         print(f"tidegate: the engine could not start: {error}", file=sys.stderr)
@@ -359,6 +375,16 @@ async def _serve(program: Program) -> int:
     return 0
 
 
+def _refused(refusal: Exception) -> int:
+    """What a person has to decide, said once: the terminal's own log lines would only repeat it."""
+    root = logging.getLogger("tidegate")
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
+        root.removeHandler(handler)
+    log.error("%s", refusal)
+    print(f"tidegate: {refusal}", file=sys.stderr)
+    return 1
+
+
 def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
     """The tray application; returns the exit code."""
     from tidegate.desktop.display import display_problem
@@ -372,14 +398,17 @@ def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
         return program
     from tidegate.gui.application import run
 
-    return run(
-        program.open,
-        program.close,
-        paths=program.paths,
-        settings=program.settings,
-        files=files,
-        facts=program.facts,
-    )
+    try:
+        return run(
+            program.open,
+            program.close,
+            paths=program.paths,
+            settings=program.settings,
+            files=files,
+            facts=program.facts,
+        )
+    except REFUSALS as refusal:
+        return _refused(refusal)
 
 
 def demo(*, exit_when_done: bool, screenshot: str | None) -> int:

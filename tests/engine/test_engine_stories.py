@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from support.world import World, a_job, size
 from tidegate.core.job import AfterCondition, Dependency, Finished
 from tidegate.engine.ports import Answer, Command, EngineUnwilling, Verb

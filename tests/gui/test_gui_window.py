@@ -273,7 +273,8 @@ def test_the_window_follows_light_and_dark_live(with_window, theme):
     async def test(shell) -> None:
         seen = []
         for scheme, name in ((Qt.ColorScheme.Dark, "#14181d"), (Qt.ColorScheme.Light, "#f6f7f9")):
-            QGuiApplication.styleHints().setColorScheme(scheme)
+            # The offscreen platform has no scheme of its own; this is what a desktop's change comes in as.
+            QGuiApplication.styleHints().colorSchemeChanged.emit(scheme)
             await eventually(lambda name=name: theme.colour("window").name() == name)
             await asyncio.sleep(0.05)
             image: QImage = shell.window.grab().toImage()

@@ -21,13 +21,15 @@ from typing import Any
 from support.until import until
 from tidegate.api.client import ApiError, Client, NoEngine
 from tidegate.paths import Paths, find_paths
+from tidegate.settings import write_value
 
 APP = Path(__file__).parents[2] / "app"
 READY_S = 20.0
 PLAIN = {
     # Other programs may use this machine's cores while the tests run: that must put no start off.
-    "cpu_high_pct": "100",
     "cpu_hard_pct": "100",
+    "cpu_high_pct": "99",
+    "max_workers": "8",
     "kill_timeout": "2",
     "job_log_cap": "8M",
 }
@@ -119,7 +121,7 @@ class Live:
         self.expected_errors: tuple[str, ...] = ()
         self._began: list[subprocess.Popen[bytes]] = []
         for name, value in {**PLAIN, **settings}.items():
-            assert self.cli("config", "set", name, value).code == 0, name
+            write_value(self.paths, name, value, {})
 
     # --- the engine -----------------------------------------------------------------------------------------------
 
@@ -227,6 +229,12 @@ class Live:
     def status_of(self, id: str) -> str:
         return str(self.job(id)["status"])
 
+    def connections(self) -> int:
+        """How many clients are connected to the API's socket."""
+        lines = Path("/proc/net/unix").read_text().splitlines()
+        connected = "03"
+        return sum(line.endswith(f" {self.paths.socket}") and line.split()[5] == connected for line in lines)
+
     def pid_of(self, id: str) -> int:
         """The pid of the job's main process, once it runs."""
         return int(str(until(lambda: self.job(id)["pid"])))
@@ -263,7 +271,8 @@ class Live:
         """The run tokens of every attempt in the database."""
         if not self.paths.database.exists():
             return set()
-        with contextlib.closing(sqlite3.connect(self.paths.database)) as connection:
+        # Read-only: a last connection that may write would tidy up what a kill -9 left, which is not ours to do.
+        with contextlib.closing(sqlite3.connect(f"file:{self.paths.database}?mode=ro", uri=True)) as connection:
             try:
                 return {str(token).encode() for (token,) in connection.execute("SELECT token FROM attempts")}
             except sqlite3.DatabaseError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 from tidegate.core.job import Job, JobId, JobSpec
@@ -166,8 +166,7 @@ class World:
             intake.check_intake(self.engine, submissions)
         except EngineUnwilling as unwilling:
             return unwilling
-        known: Callable[[JobId], bool] = lambda id_: bool(self.engine.state.elements(id_.number))  # noqa: E731
-        intake.accept(self.engine, submissions, known, answers.append)
+        intake.accept(self.engine, submissions, self.engine.state.knows, answers.append)
         self.clock.settle()
         return answers[0]
 

@@ -30,6 +30,7 @@ PATIENCE_S = 30.0
 HOLD_S = 20.0
 """How long one waiting request is held by the engine before it is asked again."""
 START_TIMEOUT_S = 10.0
+RUN_TOKEN = "TIDEGATE_RUN_TOKEN"
 
 
 class ApiError(Exception):
@@ -274,13 +275,16 @@ def start_engine(paths: Paths, environ: Mapping[str, str] | None = None) -> Clie
     program = [sys.executable] if getattr(sys, "frozen", False) else [sys.executable, "-m", "tidegate"]
     said = os.path.join(os.path.dirname(os.fspath(paths.log_file)), "serve.log")
     detached = {"creationflags": 0x00000008 | 0x00000200} if sys.platform == "win32" else {"start_new_session": True}
+    # An engine that a job starts is no part of that job: it must not be taken for one of its processes.
+    given = os.environ if environ is None else environ
+    variables = {name: value for name, value in given.items() if name != RUN_TOKEN}
     with open(said, "wb") as output:
         engine = subprocess.Popen(
             [*program, "serve", "--auto"],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=dict(os.environ if environ is None else environ),
+            env=variables,
             cwd=os.fspath(paths.data_dir),
             **detached,
         )
@@ -300,7 +304,7 @@ def start_engine(paths: Paths, environ: Mapping[str, str] | None = None) -> Clie
 def _last_line(name: str) -> str:
     with open(name, "rb") as file:
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else ""
+    return lines[-1].removeprefix("tidegate: ") if lines else ""
 
 
 # --- for scripts: tidegate.submit(...), tidegate.wait(...), tidegate.subscribe(...) ----------------------------------

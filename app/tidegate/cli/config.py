@@ -64,29 +64,7 @@ def _rows() -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = connection.ask(lambda: engine.get("/config"))["settings"]
         return rows
     settings = _judged(lambda: load(engine.paths))
-    return [_row(setting, settings) for setting in SETTINGS]
-
-
-def _row(setting: Setting, settings: Settings) -> dict[str, Any]:
-    return {
-        "name": setting.name,
-        "section": setting.section,
-        "key": setting.key,
-        "kind": setting.kind.value,
-        "value": settings.get(setting.name),
-        "text": setting.show(settings.get(setting.name)),
-        "default": setting.default,
-        "default_text": setting.show(setting.default),
-        "source": settings.source(setting.name),
-        "unit": setting.unit,
-        "low": setting.low,
-        "high": setting.high,
-        "choices": setting.choices,
-        "label": setting.label,
-        "help": setting.help,
-        "accepted": setting.accepted,
-        "needs_restart": setting.needs_restart,
-    }
+    return [settings.describe(setting) for setting in SETTINGS]
 
 
 def _set(_given: Given, words: list[str]) -> int:

@@ -10,12 +10,12 @@ from tidegate.core.resources import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run this job now on these cards; ``bypassed`` is the blocked job it was allowed to pass."""
+    """Run this job now on these cards; ``bypassed`` are the blocked jobs it was allowed to pass."""
 
     id: JobId
     estimate: Estimate
     devices: tuple[int, ...] = ()
-    bypassed: JobId | None = None
+    bypassed: tuple[JobId, ...] = ()
     waited_for: str | None = None
 
 

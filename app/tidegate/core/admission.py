@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from tidegate.core.estimates import estimate, holding, other_programs_bytes, settled
 from tidegate.core.job import Job, JobId, Stopping
 from tidegate.core.machine import Mode
+from tidegate.core.measuring import others_crowd
 from tidegate.core.placement import CardLedger, build_cards, choose, take
 from tidegate.core.policy import Policy
 from tidegate.core.reasons import WaitCode
@@ -16,7 +17,10 @@ from tidegate.core.state import State
 
 @dataclass(slots=True)
 class Ledger:
-    """What there is and what is already promised; every start of a plan is added at once."""
+    """What there is and what is already promised; every start of a plan is added at once.
+
+    ``held_by``: nobody may be let past this job any more; ``held_cards_by``: nobody who wants a card.
+    """
 
     now: float
     policy: Policy
@@ -37,6 +41,8 @@ class Ledger:
     cards: dict[int, CardLedger] = field(default_factory=dict)
     array_running: dict[int, int] = field(default_factory=dict)
     locks: dict[str, JobId] = field(default_factory=dict)
+    held_by: JobId | None = None
+    held_cards_by: JobId | None = None
     gates: list[WaitCode] = field(default_factory=list)
 
     @property
@@ -60,6 +66,29 @@ class Ledger:
             self.array_running[job.id.number] = self.array_running.get(job.id.number, 0) + 1
         for lock in job.spec.locks:
             self.locks[lock] = job.id
+
+    def has_place_for(self, job: Job) -> bool:
+        """Whether a paused job may go on: its memory is still its own, but not cores, worker slot or cards (D6)."""
+        if self.slots_max is not None and self.slots >= self.slots_max:
+            return False
+        if self.cores and self.reserved_cores + _cores(job) > self.cores + 1e-9:
+            return False
+        share = job.spec.gpu.share if job.spec.gpu is not None else 0.0
+        cards = (self.cards[index] for index in job.attempts[-1].devices if index in self.cards)
+        return all(card.share + share <= 1.0 + 1e-9 for card in cards)
+
+    def take_back(self, job: Job) -> None:
+        """A paused job goes on, or its place is kept for it."""
+        self.slots += 1
+        self.running += 1
+        self.reserved_cores += _cores(job)
+        for index in job.attempts[-1].devices:
+            if index in self.cards and job.spec.gpu is not None:
+                self.cards[index].share += job.spec.gpu.share
+
+
+def _cores(job: Job) -> float:
+    return job.estimate.cores if job.estimate is not None else 1.0
 
 
 def open_ledger(state: State, now: float, available_bytes: int | None = None) -> Ledger:
@@ -88,14 +117,16 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
         ledger.memory_total_bytes = reading.memory_total_bytes
         ledger.memory_line_bytes = policy.memory_line_bytes(reading.memory_total_bytes)
         ledger.available_bytes = reading.memory_available_bytes if available_bytes is None else available_bytes
-        ledger.other_bytes = other_programs_bytes(machine, ours, available_bytes)
+        ledger.other_bytes = machine.other_bytes
+        if available_bytes is not None:
+            used, promised = reading.memory_total_bytes - available_bytes, max(0, ledger.reserved_bytes - ours)
+            ledger.other_bytes = other_programs_bytes(used, ours, promised, machine.other_bytes)
         ledger.cores = float(reading.cores)
         ledger.slots_max = _slots(policy, machine.mode, reading.cores)
         ledger.cpu_busy = _cpu_busy(state, ledger, now)
     ledger.cards = build_cards(machine, policy, active)
-    ledger.unknown_starts_left = (
-        policy.max_start_per_tick_normal if machine.mode is Mode.NORMAL else policy.max_start_per_tick_high
-    )
+    most = policy.max_start_per_tick_normal if machine.mode is Mode.NORMAL else policy.max_start_per_tick_high
+    ledger.unknown_starts_left = most - machine.unknown_starts
     ledger.gates = _gates(state, ledger)
     return ledger
 
@@ -117,10 +148,9 @@ def _slots(policy: Policy, mode: Mode, cores: int) -> int | None:
 def _cpu_busy(state: State, ledger: Ledger, now: float) -> bool:
     """Other programs alone use more than cpu_hard_pct of the unreserved cores; at most 60 s, beside our jobs only."""
     reading, policy = state.machine.reading, state.policy
-    if reading is None or reading.other_cpu_cores is None or policy.cpu_hard_pct is None or not ledger.running:
+    if reading is None or reading.other_cpu_cores is None or not ledger.running:
         return False
-    free = max(0.0, ledger.cores - ledger.reserved_cores)
-    if free <= 0 or reading.other_cpu_cores <= free * policy.cpu_hard_pct / 100.0:
+    if not others_crowd(reading.other_cpu_cores, ledger.cores - ledger.reserved_cores, policy.cpu_hard_pct):
         return False
     since = state.machine.cpu_busy_since
     return since is None or now - since < policy.cpu_busy_wait_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidegate.core.job import AfterCondition, Dependency, Finished, Job, JobId, Outcome
+from tidegate.core.job import AfterCondition, Dependency, Finished, Job, Outcome
 from tidegate.core.state import State
 
 
@@ -17,23 +17,34 @@ def satisfied(condition: AfterCondition, outcome: Outcome) -> bool:
             return outcome is not Outcome.SUCCEEDED
 
 
-def open_ids(state: State, dependency: Dependency) -> list[JobId]:
-    """The jobs of this dependency that have not ended. A job that left memory has ended."""
-    ids = [dependency.job] if dependency.job in state.jobs else state.elements(dependency.job.number)
-    return [id for id in ids if not isinstance(state.jobs[id].status, Finished)]
+def still_open(state: State, dependency: Dependency) -> bool:
+    """True while the job, or any element of the array, has not ended. What left memory has ended."""
+    awaited = state.jobs.get(dependency.job)
+    if awaited is not None:
+        return not isinstance(awaited.status, Finished)
+    array = state.array_ends.get(dependency.job.number) if dependency.job.index is None else None
+    return array is not None and array.open > 0
 
 
 def unmet(state: State, job: Job) -> list[Dependency]:
     """The dependencies that still keep this job waiting."""
-    return [dependency for dependency in job.spec.after if open_ids(state, dependency)]
+    return [dependency for dependency in job.spec.after if still_open(state, dependency)]
 
 
 def broken(state: State, job: Job) -> Dependency | None:
-    """A dependency that ended in another way than wanted, so that this job can never run; None while it can."""
+    """A dependency that ended in another way than wanted, so that this job can never run; None while it can.
+
+    Every element of an array has to end in the wanted way.
+    """
     for dependency in job.spec.after:
-        ids = [dependency.job] if dependency.job in state.jobs else state.elements(dependency.job.number)
-        for id in ids:
-            outcome = state.jobs[id].outcome
-            if outcome is not None and not satisfied(dependency.condition, outcome):
+        awaited = state.jobs.get(dependency.job)
+        if awaited is not None:
+            if awaited.outcome is not None and not satisfied(dependency.condition, awaited.outcome):
                 return dependency
+            continue
+        array = state.array_ends.get(dependency.job.number) if dependency.job.index is None else None
+        if array is None or dependency.condition is AfterCondition.ANY:
+            continue
+        if array.others if dependency.condition is AfterCondition.OK else array.succeeded:
+            return dependency
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tidegate.core.job import Attempt, Job, JobKind, JobSpec, Paused, Running, Starting, Stopping
-from tidegate.core.machine import MachineState
 from tidegate.core.policy import Policy
 from tidegate.core.prediction import RUNS_TO_TRUST, Profile
 from tidegate.core.resources import Estimate, EstimateSource
@@ -55,8 +54,11 @@ class Holding(NamedTuple):
 
 
 def settled(job: Job, policy: Policy, now: float) -> bool:
-    """Its memory has not grown by more than 2 % for 10 s (D4). A job never measured has not settled."""
-    return job.settle_since is not None and now - job.settle_since >= policy.settle_s
+    """Its memory has not grown by more than 2 % for 10 s of running (D4). A job never measured has not settled."""
+    if job.settle_since is None:
+        return False
+    until = job.status.since if isinstance(job.status, Paused) else now
+    return until - job.settle_since >= policy.settle_s
 
 
 def reserved_memory_bytes(job: Job, attempt: Attempt, policy: Policy, profile: Profile | None, now: float) -> int:
@@ -92,17 +94,13 @@ def holding(job: Job, policy: Policy, profile: Profile | None, now: float) -> Ho
             raise AssertionError(f"job {job.id} is {job.status_name}: it holds nothing")
 
 
-def other_programs_bytes(machine: MachineState, ours_bytes: int, available_bytes: int | None = None) -> int | None:
-    """Total - available - ours, at least 0 (D9); None while available memory is unknown."""
-    reading = machine.reading
-    if reading is None:
-        return None
-    available = reading.memory_available_bytes if available_bytes is None else available_bytes
-    if available is None:
-        return None
-    return max(0, reading.memory_total_bytes - available - ours_bytes)
+def other_programs_bytes(used_bytes: int, ours_bytes: int, unseen_bytes: int = 0, last_bytes: int | None = None) -> int:
+    """Used - ours, at least 0 (D9).
 
-
-def measured_bytes(jobs: list[Job]) -> int:
-    """What our live jobs were last measured to use, together."""
-    return sum(job.usage.memory_bytes or 0 for job in jobs if job.usage is not None)
+    Up to ``unseen_bytes`` of what is used may be ours too, though no reading of a job says so yet (it just started, or
+    grew since it was measured). As much of it counts as ours as keeps the others at what they last used.
+    """
+    most = max(0, used_bytes - ours_bytes)
+    if last_bytes is None:
+        return most
+    return min(most, max(last_bytes, most - unseen_bytes))

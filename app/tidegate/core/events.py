@@ -80,7 +80,7 @@ class JobStarting:
     token: str
     estimate: Estimate
     devices: tuple[int, ...] = ()
-    bypassed: JobId | None = None
+    bypassed: tuple[JobId, ...] = ()
     waited_for: str | None = None
 
 
@@ -160,7 +160,7 @@ class JobExited:
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """Its run left no trace; said, and never rerun by itself (D10)."""
+    """Its run left no trace; said, and never rerun by itself (D10). One that was told to end has then ended so."""
 
     at: float
     id: JobId
@@ -209,6 +209,13 @@ class MachineSampled:
     @property
     def at(self) -> float:
         return self.reading.at
+
+
+@dataclass(frozen=True, slots=True)
+class MomentReached:
+    """A moment came that jobs were told to wait for."""
+
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +296,7 @@ Event = (
     JobEvent
     | JobsMeasured
     | MachineSampled
+    | MomentReached
     | ModeChanged
     | IntakeChanged
     | PolicyChanged

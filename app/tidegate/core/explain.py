@@ -11,28 +11,37 @@ from tidegate.core.resources import Estimate
 from tidegate.core.state import State
 from tidegate.core.texts import format_duration, format_moment, format_size
 
+_TURN = frozenset({WaitCode.WORKERS, WaitCode.CPU})
+"""Pass by themselves as jobs end, so they tell least: what the job needs and does not get comes before them."""
 
-def explain_all(state: State, job: Job, ledger: Ledger, held_by: JobId | None) -> tuple[WaitReason, ...]:
+
+def explain_all(state: State, job: Job, ledger: Ledger) -> tuple[WaitReason, ...]:
     """Every reason why this job is not running, the most telling first; empty for one that runs or has ended."""
     match job.status:
         case Held():
             return (WaitReason(WaitCode.HELD, "on hold until you release it"),)
         case Paused():
-            return (_paused(job, ledger),)
+            return (_paused(state, job, ledger),)
         case Queued() if job.id in state.parked:
             return tuple(_parked(state, job, ledger.now))
         case Queued():
-            return tuple(_queued(state, job, ledger, held_by))
+            return tuple(_queued(state, job, ledger))
         case _:
             return ()
 
 
-def _paused(job: Job, ledger: Ledger) -> WaitReason:
+def _paused(state: State, job: Job, ledger: Ledger) -> WaitReason:
     status = job.status
     assert isinstance(status, Paused)
     since = format_duration(max(0.0, ledger.now - status.since))
-    if status.wants_resume:
-        text = "waits for free cores to go on"
+    due = status.resume_at is not None and status.resume_at <= ledger.now
+    queue_goes_on = status.reason is PauseReason.QUEUE and not state.intake.freezes(job.spec)
+    if status.wants_resume or queue_goes_on or (due and status.reason is not PauseReason.QUEUE):
+        text = (
+            "goes on as soon as there is memory for it"
+            if status.reason is PauseReason.MEMORY
+            else ("waits for a free place to go on")
+        )
         return WaitReason(WaitCode.WAITING_TO_RESUME, text)
     match status.reason:
         case PauseReason.USER:
@@ -68,16 +77,22 @@ def _name(state: State, id: JobId) -> str:
     return state.jobs[ids[0]].spec.name if ids else "job"
 
 
-def _queued(state: State, job: Job, ledger: Ledger, held_by: JobId | None) -> list[WaitReason]:
+def _queued(state: State, job: Job, ledger: Ledger) -> list[WaitReason]:
     figure = expected(state, job, ledger)
     codes, _ = failing(state, job, figure, ledger)
+    codes.sort(key=_TURN.__contains__)
     reasons = [explain(code, state, job, figure, ledger) for code in codes]
     if reasons:
         return reasons
-    if held_by is not None and held_by != job.id:
-        text = f"behind {_name(state, held_by)} (job {held_by}), which was passed often enough"
-        return [WaitReason(WaitCode.BEHIND, text)]
+    if _holder(job, ledger) is not None:
+        return [explain(WaitCode.BEHIND, state, job, figure, ledger)]
     return [WaitReason(WaitCode.NEXT, "starts next")]
+
+
+def _holder(job: Job, ledger: Ledger) -> JobId | None:
+    """The job that was passed often enough and holds this one up."""
+    holder = ledger.held_by or (ledger.held_cards_by if job.spec.gpu is not None else None)
+    return None if holder == job.id else holder
 
 
 def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Ledger) -> WaitReason:
@@ -124,6 +139,10 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
         case WaitCode.ARRAY_LIMIT:
             limit = job.spec.array_parallel or 0
             return WaitReason(code, f"at most {limit} of this array run at once", {"most": limit})
+        case WaitCode.BEHIND:
+            holder = _holder(job, ledger)
+            name = f"{_name(state, holder)} (job {holder})" if holder is not None else "a job"
+            return WaitReason(code, f"behind {name}, which was passed often enough")
         case WaitCode.LOCK:
             return _lock(state, job, ledger)
         case WaitCode.GPU_MEMORY:

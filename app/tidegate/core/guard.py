@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from tidegate.core.actions import Action, Kill, Pause, Resume, Terminate
-from tidegate.core.job import Job, Outcome, Paused, PauseReason, Running, Starting, Stopping
+from tidegate.core.admission import open_ledger
+from tidegate.core.job import Job, Outcome, Paused, PauseReason, Running, Starting, Stopping, time_limit_at
 from tidegate.core.machine import CardMode, Mode
-from tidegate.core.planner import time_limit_at
+from tidegate.core.measuring import TREMBLE_SHARE
 from tidegate.core.policy import Policy
 from tidegate.core.state import State, is_frozen_by_guard
 from tidegate.core.texts import format_duration, format_size
+from tidegate.core.thawing import next_thaw
 
-THAW_CALM_S = 10.0
 THAW_BACKFIRED_S = 60.0
-LOW_WITHOUT_US_S = 30.0
 LAST_LINE_PACE_S = 1.0
-# Available memory always trembles a little; this much of the machine's memory per second counts as falling.
-FALLING_SHARE = 0.0005
+OVERDUE_S = 2.0
 
 
 def react(state: State, now: float) -> list[Action]:
@@ -23,11 +22,8 @@ def react(state: State, now: float) -> list[Action]:
     actions = enforce_limits(state, now)
     if state.machine.mode is Mode.EMERGENCY:
         actions += relieve(state, now)
-        thaw_anyway = _low_without_us(state, now)
-    else:
-        thaw_anyway = False
-    if not actions and (state.machine.mode is not Mode.EMERGENCY or thaw_anyway):
-        actions += thaw(state, now, thaw_anyway)
+    if not actions:
+        actions += thaw(state, now)
     return actions + relieve_cards(state, now)
 
 
@@ -35,9 +31,14 @@ def react(state: State, now: float) -> list[Action]:
 
 
 def enforce_limits(state: State, now: float) -> list[Action]:
-    """Time limits (running time only) and memory limits (where no cgroup holds them)."""
+    """Time limits (running time only), memory limits (where no cgroup holds them), and ends that are overdue."""
     actions: list[Action] = []
     for job in state.active.values():
+        if isinstance(job.status, Stopping) and job.status.kill_at is not None:
+            # The helper kills what outlives its grace by itself; this is for a helper that was lost meanwhile.
+            if now >= job.status.kill_at + OVERDUE_S:
+                actions.append(Kill(job.id, job.status.outcome, job.status.why))
+            continue
         if not isinstance(job.status, Running | Paused):
             continue
         limit = job.spec.memory_limit_bytes
@@ -87,39 +88,54 @@ def relieve(state: State, now: float) -> list[Action]:
     running = [job for job in state.active.values() if isinstance(job.status, Running)]
     freezable = victims([job for job in running if job.spec.preemptible])
     why = f"{format_size(available)} of memory left"
-    worse = available < policy.reserve_bytes(total) or machine.falling_bytes_s > total * FALLING_SHARE
+    worse = available < policy.reserve_bytes(total) or machine.falling_bytes_s > total * TREMBLE_SHARE
+    step = _answer_thaw(state, worse)
     if freezable:
-        if _backfired(state, now):
-            return _end_least_important(state, policy, "memory ran short again after it was resumed")
         # One is frozen at the crossing, further ones only until growth stops (D7.1).
-        if worse or not any(is_frozen_by_guard(job) for job in state.active.values()):
-            return [Pause(job.id, PauseReason.MEMORY, why) for job in freezable[: policy.preempt_count_per_tick]]
-        return []
-    if not worse or _ending(state):
-        return []
+        if worse or _just_crossed(state):
+            freeze = freezable[: policy.preempt_count_per_tick]
+            return [*step, *(Pause(job.id, PauseReason.MEMORY, why) for job in freeze)]
+        return step
+    if step or not worse or _ending(state):
+        return step
     if machine.last_intervention_at is not None and now - machine.last_intervention_at < policy.guard_settle_s:
         return []
-    return _end_least_important(state, policy, why)
+    candidates = [job for job in state.active.values() if isinstance(job.status, Running | Paused)]
+    return _next_step(candidates, policy, why, end_for_good=True)
+
+
+def _just_crossed(state: State) -> bool:
+    """The line was crossed and nothing was frozen for it yet; not so where one was thawed in spite of it (D7.4)."""
+    machine = state.machine
+    if any(is_frozen_by_guard(job) for job in state.active.values()):
+        return False
+    return machine.last_thaw_at is None or machine.mode_since is None or machine.last_thaw_at < machine.mode_since
+
+
+def _answer_thaw(state: State, worse: bool) -> list[Action]:
+    """A thaw that brought the emergency back within 60 s: the least important frozen job takes the next step (D7.4)."""
+    machine = state.machine
+    thawed, since = machine.last_thaw_at, machine.mode_since
+    if thawed is None or since is None or thawed == machine.answered_thaw_at or _ending(state):
+        return []
+    came_back = thawed < since <= thawed + THAW_BACKFIRED_S
+    if not (came_back or (since <= thawed and worse)):
+        return []
+    frozen = [job for job in state.active.values() if is_frozen_by_guard(job)]
+    return _next_step(frozen, state.policy, "memory ran short again after a job was resumed", end_for_good=worse)
 
 
 def _ending(state: State) -> bool:
     return any(isinstance(job.status, Stopping) for job in state.active.values())
 
 
-def _backfired(state: State, now: float) -> bool:
-    thawed = state.machine.last_thaw_at
-    frozen = any(is_frozen_by_guard(job) for job in state.active.values())
-    return frozen and thawed is not None and now - thawed <= THAW_BACKFIRED_S and not _ending(state)
-
-
-def _end_least_important(state: State, policy: Policy, why: str) -> list[Action]:
-    """The next step for one victim: back to its queue when it allows that, else its end, with the reason (D5)."""
-    candidates = [job for job in state.active.values() if isinstance(job.status, Running | Paused)]
-    ordered = victims([job for job in candidates if job.spec.preemptible])
+def _next_step(jobs: list[Job], policy: Policy, why: str, end_for_good: bool) -> list[Action]:
+    """One victim: back to its queue when it allows that, else, where that is called for, its end (D5, D7.2)."""
+    ordered = victims([job for job in jobs if job.spec.preemptible])
     rerunnable = [job for job in ordered if job.spec.may_rerun]
     if rerunnable:
         return [Terminate(rerunnable[0].id, None, f"requeued: {why}", policy.kill_timeout_s)]
-    if ordered:
+    if ordered and end_for_good:
         return [Terminate(ordered[0].id, Outcome.KILLED, f"ended to save the machine: {why}", policy.kill_timeout_s)]
     return []
 
@@ -143,28 +159,16 @@ def _last_line(state: State, now: float, available: int) -> list[Action]:
 # --- thawing ---------------------------------------------------------------------------------------------------------
 
 
-def _low_without_us(state: State, now: float) -> bool:
-    """The emergency stays although none of our jobs runs: it is not ours, so one frozen job may try (D7.4)."""
-    if any(isinstance(job.status, Running | Starting | Stopping) for job in state.active.values()):
-        return False
-    since = state.machine.last_intervention_at
-    return since is not None and now - since >= LOW_WITHOUT_US_S and state.machine.falling_bytes_s == 0
-
-
-def thaw(state: State, now: float, anyway: bool = False) -> list[Action]:
-    """Let the most important frozen job go on, alone, once memory is below the high line minus the hysteresis."""
-    machine, policy = state.machine, state.policy
-    frozen = [job for job in state.active.values() if is_frozen_by_guard(job)]
-    if not frozen or (machine.last_thaw_at is not None and now - machine.last_thaw_at < THAW_CALM_S):
+def thaw(state: State, now: float) -> list[Action]:
+    """Let the next frozen job go on, alone, where it finds cores and a worker slot again (D7.4)."""
+    job = next_thaw(state, now)
+    if job is None:
         return []
-    line = None if policy.memory_high_pct is None else policy.memory_high_pct - policy.mode_hysteresis_pct
-    calm = machine.memory_ema_pct is not None and (line is None or machine.memory_ema_pct < line)
-    if not (calm or anyway):
+    # In an emergency that is not ours nothing of ours runs, and nothing starts: no place is taken.
+    in_emergency = state.machine.mode is Mode.EMERGENCY
+    if not in_emergency and not open_ledger(state, now).has_place_for(job):
         return []
-    allowed = [job for job in frozen if sum(now - t < 3600 for t in job.thaws) < policy.max_thaws_per_hour]
-    wanted = [job for job in frozen if isinstance(job.status, Paused) and job.status.wants_resume]
-    ordered = sorted(wanted or allowed, key=lambda job: (job.spec.priority, job.attempts[-1].intended_at))
-    return [Resume(ordered[0].id, thaw=True)] if ordered else []
+    return [Resume(job.id, thaw=True)]
 
 
 # --- cards -----------------------------------------------------------------------------------------------------------

@@ -284,3 +284,11 @@ class Job:
     @property
     def outcome(self) -> Outcome | None:
         return self.status.outcome if isinstance(self.status, Finished) else None
+
+
+def time_limit_at(job: Job) -> float | None:
+    """When a running job's time is up; paused time does not count (D5)."""
+    attempt = job.attempt
+    if job.spec.time_limit_s is None or attempt is None or attempt.started_at is None:
+        return None
+    return attempt.started_at + attempt.paused_s + job.spec.time_limit_s

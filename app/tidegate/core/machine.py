@@ -93,7 +93,12 @@ class MachineReading:
 
 @dataclass(slots=True)
 class MachineState:
-    """What State remembers between readings. Windows and cool-downs live here, never in detector objects."""
+    """What State remembers between readings. Windows and cool-downs live here, never in detector objects.
+
+    ``other_bytes`` is what programs that are not ours used at the last reading; ``stuck_low_since``: memory use has not
+    fallen since then while none of our jobs ran; ``answered_thaw_at``: that thaw was followed by a step of the guard;
+    ``unknown_starts``: starts since the last timed sample of jobs whose memory nobody knew.
+    """
 
     reading: MachineReading | None = None
     mode: Mode = Mode.NORMAL
@@ -103,13 +108,15 @@ class MachineState:
     other_cpu_ema_pct: float | None = None
     clear_ticks: int = 0
     last_emergency_at: float | None = None
-    previous_available_bytes: int | None = None
+    other_bytes: int | None = None
     falling_bytes_s: float = 0.0
     swap_in_rising: bool = False
     cards: dict[int, CardMode] = field(default_factory=dict)
     cpu_busy_since: float | None = None
     last_intervention_at: float | None = None
     last_intervention_sample: int = 0
-    low_since: float | None = None
+    stuck_low_since: float | None = None
     last_thaw_at: float | None = None
+    answered_thaw_at: float | None = None
     timed_samples: int = 0
+    unknown_starts: int = 0

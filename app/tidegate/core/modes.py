@@ -31,7 +31,7 @@ def observe(machine: MachineState, policy: Policy, reading: MachineReading, time
     if emergency_causes(machine, policy):
         machine.clear_ticks = 0
         machine.last_emergency_at = reading.at
-    else:
+    elif reading.memory_used_pct is not None:
         machine.clear_ticks += 1
 
 
@@ -118,10 +118,10 @@ def judge_card(card: GpuReading, before: CardMode, policy: Policy) -> CardMode:
     """The state of one card (D6): unreadable, hot, over its emergency or high line, or normal; with hysteresis."""
     if card.lost or card.memory_total_bytes is None or card.memory_used_bytes is None:
         return CardMode.UNREADABLE
-    if card.temperature_c is not None and card.temperature_c > policy.gpu_stop_temperature_c:
-        return CardMode.HOT
     used = 100.0 * card.memory_used_bytes / card.memory_total_bytes if card.memory_total_bytes else 0.0
     if used > policy.gpu_memory_emergency_pct:
         return CardMode.EMERGENCY
+    if card.temperature_c is not None and card.temperature_c > policy.gpu_stop_temperature_c:
+        return CardMode.HOT
     lower = policy.mode_hysteresis_pct if before in (CardMode.HIGH, CardMode.EMERGENCY) else 0.0
     return CardMode.HIGH if used > policy.gpu_memory_high_pct - lower else CardMode.NORMAL

@@ -19,6 +19,7 @@ class CardLedger:
     reading: GpuReading
     mode: CardMode
     free_bytes: int
+    free_without_us_bytes: int = 0
     share: float = 0.0
     jobs: int = 0
     unknown: JobId | None = None
@@ -33,7 +34,7 @@ def build_cards(machine: MachineState, policy: Policy, active: list[Job]) -> dic
         mode = machine.cards.get(reading.index, CardMode.NORMAL)
         total, used = reading.memory_total_bytes, reading.memory_used_bytes
         free = 0 if total is None or used is None else int(total * policy.gpu_memory_emergency_pct / 100.0) - used
-        cards[reading.index] = CardLedger(reading, mode, free)
+        cards[reading.index] = CardLedger(reading, mode, free, free)
     for job in active:
         attempt = job.attempts[-1]
         if job.spec.gpu is None:
@@ -45,6 +46,7 @@ def build_cards(machine: MachineState, policy: Policy, active: list[Job]) -> dic
                 continue
             # The reading already holds what is used; only the rest of the promise is taken off.
             card.free_bytes -= max(0, (job.spec.gpu.memory_bytes or 0) - measured.get(index, 0))
+            card.free_without_us_bytes += measured.get(index, 0)
             card.jobs += 1
             if not isinstance(job.status, Paused):
                 card.share += job.spec.gpu.share
@@ -101,6 +103,36 @@ def choose(spec: JobSpec, cards: dict[int, CardLedger], policy: Policy) -> tuple
         return (), refusals[0] if refusals else WaitCode.GPU_BUSY
     fitting.sort(key=lambda card: (-card.free_bytes, card.share, card.reading.index))
     return tuple(sorted(card.reading.index for card in fitting[: request.cards])), None
+
+
+def choose_anyway(spec: JobSpec, cards: dict[int, CardLedger], policy: Policy) -> tuple[int, ...]:
+    """Cards for a job that skips admission: those it would get, else the roomiest of those it could use at all."""
+    devices, refused = choose(spec, cards, policy)
+    if refused is None or spec.gpu is None:
+        return devices
+    usable = [card for card in cards.values() if eligible(spec, card.reading)]
+    usable.sort(key=lambda card: (card.mode is CardMode.UNREADABLE, -card.free_bytes, card.share, card.reading.index))
+    return tuple(sorted(card.reading.index for card in usable[: spec.gpu.cards]))
+
+
+def could_ever_get_cards(spec: JobSpec, cards: dict[int, CardLedger], policy: Policy) -> bool:
+    """False when even with none of our jobs running there would not be enough cards: others' use is in the way."""
+    request = spec.gpu
+    if request is None:
+        return True
+    return sum(_free_without_us(request, card, policy) for card in cards.values() if eligible(spec, card.reading)) >= (
+        request.cards
+    )
+
+
+def _free_without_us(request: GpuRequest, card: CardLedger, policy: Policy) -> bool:
+    total = card.reading.memory_total_bytes
+    if total is None or card.mode in (CardMode.UNREADABLE, CardMode.HOT):
+        return False
+    if request.memory_bytes is not None:
+        return request.memory_bytes <= card.free_without_us_bytes
+    others = total * policy.gpu_memory_emergency_pct / 100.0 - card.free_without_us_bytes
+    return 100.0 * others < policy.gpu_free_pct * total
 
 
 def take(spec: JobSpec, id: JobId, devices: tuple[int, ...], cards: dict[int, CardLedger]) -> None:

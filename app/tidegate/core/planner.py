@@ -9,17 +9,21 @@ from heapq import heappop, heappush
 from tidegate.core.actions import Action, Resume, Start
 from tidegate.core.admission import Ledger, expected, failing, open_ledger
 from tidegate.core.explain import explain_all
-from tidegate.core.job import Job, JobId, Paused, PauseReason, Running
+from tidegate.core.job import Job, JobId, JobSpec, Paused, PauseReason, Running, time_limit_at
 from tidegate.core.line import Head, Line
 from tidegate.core.machine import Mode
+from tidegate.core.placement import choose_anyway
 from tidegate.core.plan import Plan, Waits
 from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import State
 from tidegate.core.strategies import priority_based as strategy
+from tidegate.core.thawing import next_thaw
 
 # How many different blocked kinds of job one plan looks at before it lets the rest wait for the next one.
 BLOCKED_KINDS = 256
+# The last of them are other ones at every timed sample, so that what could start is found however far behind it stands.
+LAST_KINDS = 64
 
 # With one of these no later job can start either.
 CLOSES = frozenset({WaitCode.WORKERS, WaitCode.CPU_BUSY})
@@ -30,14 +34,16 @@ def plan(state: State, now: float) -> Plan:
     ledger = open_ledger(state, now)
     actions: list[Action] = []
     blocked: list[tuple[JobId, WaitCode]] = []
-    _resume(state, ledger, now, actions)
+    returning = _Returning(state, ledger, actions)
+    returning.let_wanted_go_on()
     _start_forced(state, ledger, actions)
-    held_by: JobId | None = None
     if not ledger.gates:
-        held_by = _start_in_order(state, ledger, actions, blocked)
+        _start_in_order(state, ledger, actions, blocked, returning)
+    returning.let_go_on_before(None)
 
     def look_up(id: JobId) -> tuple[WaitReason, ...]:
-        return explain_all(state, state.jobs[id], ledger, held_by)
+        job = state.jobs.get(id)
+        return () if job is None else explain_all(state, job, ledger)
 
     return Plan(tuple(actions), Waits(look_up, lambda: _waiting(state)), _wake_at(state, now), tuple(blocked))
 
@@ -47,24 +53,58 @@ def _waiting(state: State) -> Iterator[JobId]:
     yield from state.parked
 
 
-def _resume(state: State, ledger: Ledger, now: float, actions: list[Action]) -> None:
-    """Paused jobs whose time is over or whose user wants them back; the user's are tried first (D6)."""
-    if ledger.mode is Mode.EMERGENCY:
-        return
-    for job in state.active.values():
-        status = job.status
-        if not isinstance(status, Paused) or status.reason is PauseReason.MEMORY:
-            continue
-        due = status.resume_at is not None and status.resume_at <= now
-        if not (due or status.wants_resume):
-            continue
-        cores = job.estimate.cores if job.estimate is not None else 1.0
-        slots_left = ledger.slots_max is None or ledger.slots < ledger.slots_max
-        if slots_left and ledger.reserved_cores + cores <= ledger.cores + 1e-9:
-            actions.append(Resume(job.id))
-            ledger.reserved_cores += cores
-            ledger.slots += 1
-            ledger.running += 1
+class _Returning:
+    """Paused jobs that may go on: tried before queued ones of the same priority, and their place is kept (D6)."""
+
+    __slots__ = ("_actions", "_jobs", "_ledger", "_thaw")
+
+    def __init__(self, state: State, ledger: Ledger, actions: list[Action]) -> None:
+        self._ledger = ledger
+        self._actions = actions
+        self._jobs: list[Job] = []
+        if ledger.mode is Mode.EMERGENCY:
+            return
+        for job in state.active.values():
+            status = job.status
+            if not isinstance(status, Paused) or status.reason is PauseReason.MEMORY:
+                continue
+            if _may_return(state, job.spec, status, ledger.now):
+                self._jobs.append(job)
+        # The guard itself lets a frozen job go on; here its place is kept free for that.
+        frozen = next_thaw(state, ledger.now)
+        if frozen is not None:
+            self._jobs.append(frozen)
+        self._jobs.sort(key=lambda job: job.order_key, reverse=True)
+
+    def let_wanted_go_on(self) -> None:
+        """What a user asked for is tried before anything else."""
+        for job in reversed(list(self._jobs)):
+            if isinstance(job.status, Paused) and job.status.wants_resume and self._go_on(job):
+                self._jobs.remove(job)
+
+    def let_go_on_before(self, priority: int | None) -> None:
+        """Everyone of this priority or a more important one goes on, or has its place kept."""
+        while self._jobs and (priority is None or self._jobs[-1].spec.priority <= priority):
+            job = self._jobs.pop()
+            if not self._go_on(job):
+                self._ledger.take_back(job)
+
+    def _go_on(self, job: Job) -> bool:
+        assert isinstance(job.status, Paused)
+        if job.status.reason is PauseReason.MEMORY or not self._ledger.has_place_for(job):
+            return False
+        self._actions.append(Resume(job.id))
+        self._ledger.take_back(job)
+        return True
+
+
+def _may_return(state: State, spec: JobSpec, status: Paused, now: float) -> bool:
+    """Its user wants it back, the time it was paused for is over, or the queue it was paused with goes on."""
+    if status.wants_resume:
+        return True
+    if status.reason is PauseReason.QUEUE:
+        return not state.intake.freezes(spec)
+    return status.resume_at is not None and status.resume_at <= now
 
 
 def _start_forced(state: State, ledger: Ledger, actions: list[Action]) -> None:
@@ -73,9 +113,8 @@ def _start_forced(state: State, ledger: Ledger, actions: list[Action]) -> None:
         return
     for id in state.forced:
         job = state.jobs[id]
-        figure = expected(state, job, ledger)
-        _, devices = failing(state, job, figure, ledger, gates=False)
-        _start(job, figure, devices, ledger, actions)
+        devices = choose_anyway(job.spec, ledger.cards, ledger.policy)
+        _start(job, expected(state, job, ledger), devices, ledger, actions)
 
 
 def _start(
@@ -84,7 +123,7 @@ def _start(
     devices: tuple[int, ...],
     ledger: Ledger,
     actions: list[Action],
-    bypassed: JobId | None = None,
+    bypassed: tuple[JobId, ...] = (),
 ) -> None:
     waited_for = job.last_wait.sentence if job.last_wait is not None else None
     actions.append(Start(job.id, figure, devices, bypassed, waited_for))
@@ -121,53 +160,96 @@ class _Walk:
             place = places[position]
             heappush(self._pending, Head(place.order, place.id, head.group))
 
+    def skip(self, turn: int, step: int) -> None:
+        """Leave some groups out, other ones at every turn, so that none is left out for ever."""
+        left = len(self._heads) - self._next
+        if left > step:
+            self._next += turn * step % left
+
 
 def _start_in_order(
-    state: State, ledger: Ledger, actions: list[Action], blocked: list[tuple[JobId, WaitCode]]
-) -> JobId | None:
-    """Start what fits, in order. Returns the job that holds everybody behind it up, if one does."""
+    state: State,
+    ledger: Ledger,
+    actions: list[Action],
+    blocked: list[tuple[JobId, WaitCode]],
+    returning: _Returning,
+) -> None:
+    """Start what fits, in order. A job that was passed often enough holds up whoever would take what it lacks."""
     walk = _Walk(state.line)
-    first: _Blocked | None = None
+    queue = _Passed(ledger)
     while len(blocked) < BLOCKED_KINDS:
         head = walk.pop()
         if head is None:
-            return None
+            return
+        returning.let_go_on_before(head.order[0])
         if head.id in state.forced:
             walk.advance(head)
             continue
         job = state.jobs[head.id]
         figure = expected(state, job, ledger)
         codes, devices = failing(state, job, figure, ledger, gates=False)
-        if codes:
-            blocked.append((job.id, codes[0]))
-            if not CLOSES.isdisjoint(codes):
-                return None
-            if first is None and strategy.is_short(codes):
-                first = _Blocked(job, codes, job.bypassed)
-                if strategy.holds_the_line(first.passes, figure, ledger):
-                    return job.id
+        if not codes and queue.lets_by(job):
+            _start(job, figure, devices, ledger, actions, queue.passed_by(job))
+            walk.advance(head)
             continue
-        bypassed = None
-        if first is not None and strategy.delays(first.codes, job):
-            # The passes of this very plan count too, or one plan could exceed the bound.
-            if first.passes >= ledger.policy.max_bypass and strategy.holds_the_line(
-                first.passes, expected(state, first.job, ledger), ledger
-            ):
-                return first.job.id
-            first.passes += 1
-            bypassed = first.job.id
-        _start(job, figure, devices, ledger, actions, bypassed)
-        walk.advance(head)
-    return None
+        blocked.append((job.id, codes[0] if codes else WaitCode.BEHIND))
+        if not CLOSES.isdisjoint(codes):
+            return
+        queue.note_blocked(job, figure, codes)
+        if ledger.held_by is not None:
+            return
+        if len(blocked) == BLOCKED_KINDS - LAST_KINDS:
+            walk.skip(state.machine.timed_samples, LAST_KINDS)
 
 
 @dataclass(slots=True)
 class _Blocked:
-    """The first job in line that lacks something others could take from it."""
-
     job: Job
-    codes: list[WaitCode]
+    figure: Estimate
     passes: int
+
+
+class _Passed:
+    """The first job that lacks memory or cores, and the first that lacks a card: how often they may still be passed."""
+
+    __slots__ = ("_cards", "_ledger", "_shared")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._shared: _Blocked | None = None
+        self._cards: _Blocked | None = None
+
+    def note_blocked(self, job: Job, figure: Estimate, codes: list[WaitCode]) -> None:
+        if self._shared is None and strategy.lacks_shared(codes):
+            self._shared = _Blocked(job, figure, job.bypassed)
+        if self._cards is None and strategy.lacks_cards(codes):
+            self._cards = _Blocked(job, figure, job.bypassed)
+        self._note_holders()
+
+    def lets_by(self, job: Job) -> bool:
+        """False when it would take what a job waits for that was passed often enough."""
+        self._note_holders()
+        return self._ledger.held_by is None and not (
+            job.spec.gpu is not None and self._ledger.held_cards_by is not None
+        )
+
+    def passed_by(self, job: Job) -> tuple[JobId, ...]:
+        """The jobs that this one passes; the passes of this very plan count too."""
+        passed: list[JobId] = []
+        for first in (self._shared, self._cards if job.spec.gpu is not None else None):
+            if first is not None:
+                first.passes += 1
+                if first.job.id not in passed:
+                    passed.append(first.job.id)
+        return tuple(passed)
+
+    def _note_holders(self) -> None:
+        ledger = self._ledger
+        shared, cards = self._shared, self._cards
+        if shared is not None and strategy.holds_the_line(shared.passes, shared.figure, ledger):
+            ledger.held_by = shared.job.id
+        if cards is not None and strategy.holds_the_cards(cards.passes, cards.job.spec, ledger):
+            ledger.held_cards_by = cards.job.id
 
 
 def _wake_at(state: State, now: float) -> float | None:
@@ -189,11 +271,3 @@ def _wake_at(state: State, now: float) -> float | None:
                 pass
     later = [moment for moment in moments if moment > now]
     return min(later, default=None)
-
-
-def time_limit_at(job: Job) -> float | None:
-    """When a running job's time is up; paused time does not count (D5)."""
-    attempt = job.attempt
-    if job.spec.time_limit_s is None or attempt is None or attempt.started_at is None:
-        return None
-    return attempt.started_at + attempt.paused_s + job.spec.time_limit_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from bisect import insort
+from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 from tidegate.core.job import (
@@ -11,6 +11,8 @@ from tidegate.core.job import (
     Held,
     Job,
     JobId,
+    JobSpec,
+    Outcome,
     Paused,
     PauseReason,
     Queued,
@@ -28,13 +30,27 @@ FORKED_WAITING = 200
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Whether jobs may start. ``until`` None with ``open`` False: until the user resumes."""
+    """Whether jobs may start. ``until`` None with ``open`` False: until the user resumes. ``since``: of the pause."""
 
     open: bool = True
     until: float | None = None
     drain: bool = False
     gpu_only: bool = False
     why: str | None = None
+    since: float | None = None
+
+    def freezes(self, spec: JobSpec) -> bool:
+        """True when the pause holds running jobs like this one too, not only new starts."""
+        return not self.open and not self.drain and (spec.gpu is not None or not self.gpu_only)
+
+
+@dataclass(slots=True)
+class ArrayEnds:
+    """How many elements of an array have not ended, have succeeded, and have ended otherwise."""
+
+    open: int = 0
+    succeeded: int = 0
+    others: int = 0
 
 
 class State:
@@ -42,10 +58,13 @@ class State:
 
     ``active`` holds jobs with a process or an intent to have one, in order of start; ``line`` those that may start;
     ``parked`` those that wait for a moment or for another job; held and finished ones are only in ``jobs``.
+    ``dependants`` are the parked and held jobs that wait for the end of others, by those others' number; ``keys`` the
+    unfinished jobs by their dedupe key.
     """
 
     __slots__ = (
         "active",
+        "array_ends",
         "array_running",
         "arrays",
         "begin_times",
@@ -55,6 +74,7 @@ class State:
         "intake",
         "jobs",
         "journal_error",
+        "keys",
         "line",
         "machine",
         "parked",
@@ -74,10 +94,12 @@ class State:
         self.parked: dict[JobId, Job] = {}
         self.begin_times: list[tuple[float, JobId]] = []
         self.dependants: dict[int, set[JobId]] = {}
-        self.arrays: dict[int, list[JobId]] = {}
+        self.arrays: dict[int, dict[JobId, None]] = {}
+        self.array_ends: dict[int, ArrayEnds] = {}
         self.array_running: dict[int, int] = {}
         self.finished_order: dict[JobId, None] = {}
         self.forced: dict[JobId, None] = {}
+        self.keys: dict[str, JobId] = {}
         self.profiles: dict[str, Profile] = {}
         self.machine = MachineState()
         self.intake = Intake()
@@ -97,7 +119,11 @@ class State:
         """All ids under one number: the job itself, or the elements of an array; empty when not in memory."""
         if JobId(number) in self.jobs:
             return [JobId(number)]
-        return [id for id in self.arrays.get(number, ()) if id in self.jobs]
+        return list(self.arrays.get(number, ()))
+
+    def knows(self, id: JobId) -> bool:
+        """True when the job, or an element of this array, is in memory."""
+        return id in self.jobs or (id.index is None and id.number in self.arrays)
 
     def profile(self, job: Job) -> Profile | None:
         return self.profiles.get(profile_key(job.spec)) if self.profiles else None
@@ -151,11 +177,21 @@ class State:
                     assert id not in self.parked
                     assert isinstance(job.status, Held) != (id in self.finished_order)
         assert queued == len(self.line) + len(self.parked) == self.queued_count
+        assert all(isinstance(self.jobs[id].status, Queued) for id in self.forced), "only a queued job can be forced"
+        assert all(id in self.parked for _, id in self.begin_times)
+        assert self.begin_times == sorted(self.begin_times)
+        awaiting = {id for ids in self.dependants.values() for id in ids}
+        wanted = {id for id, job in self.jobs.items() if job.spec.after and (id in self.parked or _is_held(job))}
+        assert awaiting == wanted, f"{awaiting ^ wanted} should be told of others' ends, or should not"
+        assert all(id in self.jobs and self.jobs[id].outcome is None for id in self.keys.values())
         assert len(self.active) == sum(1 for id in self.active if id in self.jobs)
         running: dict[int, int] = {}
         for id in self.active:
             if id.index is not None:
                 running[id.number] = running.get(id.number, 0) + 1
+        for number, elements in self.arrays.items():
+            still_open = sum(self.jobs[id].outcome is None for id in elements)
+            assert self.array_ends[number].open == still_open, f"array {number} has {still_open} open elements"
         assert running == {number: count for number, count in self.array_running.items() if count}
 
     # --- small index helpers, for transitions only -------------------------------------------------------------------
@@ -164,20 +200,68 @@ class State:
         self.parked[job.id] = job
         if job.spec.begin_at is not None:
             insort(self.begin_times, (job.spec.begin_at, job.id))
-        for dependency in job.spec.after:
-            self.dependants.setdefault(dependency.job.number, set()).add(job.id)
+        self.await_others(job)
 
     def unpark(self, job: Job) -> None:
         if self.parked.pop(job.id, None) is None:
             return
         if job.spec.begin_at is not None:
-            self.begin_times = [entry for entry in self.begin_times if entry[1] != job.id]
+            entry = (job.spec.begin_at, job.id)
+            place = bisect_left(self.begin_times, entry)
+            if place < len(self.begin_times) and self.begin_times[place] == entry:
+                del self.begin_times[place]
+        self.await_no_more(job)
+
+    def await_others(self, job: Job) -> None:
+        """It waits for the ends of others: they tell it, and they stay in memory until then."""
+        for dependency in job.spec.after:
+            self.dependants.setdefault(dependency.job.number, set()).add(job.id)
+
+    def await_no_more(self, job: Job) -> None:
         for dependency in job.spec.after:
             waiting = self.dependants.get(dependency.job.number)
             if waiting is not None:
                 waiting.discard(job.id)
                 if not waiting:
                     del self.dependants[dependency.job.number]
+
+    def join_array(self, job: Job) -> None:
+        """An element came into memory; how it stands is counted."""
+        if job.id.index is not None:
+            self.arrays.setdefault(job.id.number, {})[job.id] = None
+            self.count_element(job, 1)
+
+    def count_element(self, job: Job, change: int) -> None:
+        """Count an element in (1) or out (-1) of where it stands now."""
+        if job.id.index is None:
+            return
+        ends = self.array_ends.setdefault(job.id.number, ArrayEnds())
+        if job.outcome is None:
+            ends.open += change
+        elif job.outcome is Outcome.SUCCEEDED:
+            ends.succeeded += change
+        else:
+            ends.others += change
+
+    def leave_array(self, id: JobId) -> None:
+        """A finished element left memory; how it ended is known until the last of its array leaves."""
+        elements = self.arrays.get(id.number)
+        if elements is not None and elements.pop(id, self) is None and not elements:
+            del self.arrays[id.number]
+            del self.array_ends[id.number]
+
+    def take_key(self, job: Job) -> None:
+        """While it is unfinished, this is the job of its dedupe key."""
+        if job.spec.dedupe_key is not None:
+            self.keys.setdefault(job.spec.dedupe_key, job.id)
+
+    def leave_key(self, job: Job) -> None:
+        if job.spec.dedupe_key is not None and self.keys.get(job.spec.dedupe_key) == job.id:
+            del self.keys[job.spec.dedupe_key]
+
+
+def _is_held(job: Job) -> bool:
+    return isinstance(job.status, Held)
 
 
 def is_frozen_by_guard(job: Job) -> bool:

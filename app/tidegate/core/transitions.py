@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.core import events as e
 from tidegate.core.dependencies import broken, unmet
-from tidegate.core.estimates import group_key
+from tidegate.core.estimates import estimate, group_key
 from tidegate.core.job import (
     Attempt,
     Dependency,
@@ -19,17 +19,19 @@ from tidegate.core.job import (
     JobId,
     Outcome,
     Paused,
+    PauseReason,
     Queued,
     Running,
     RunRef,
     Starting,
     Stopping,
 )
-from tidegate.core.modes import observe
+from tidegate.core.measuring import apply_clock_rebased, apply_jobs_measured, apply_machine_sampled
 from tidegate.core.prediction import RUNS_TO_TRUST, Profile, profile_key
 from tidegate.core.state import Intake, State
 
 STORY_LENGTH = 8
+CLOCKS_DIFFER_S = 2.0
 
 
 class IllegalMove(Exception):
@@ -72,7 +74,7 @@ def enqueue(state: State, job: Job, now: float) -> None:
     """Give a queued job its one place: in the line, or parked until a moment or another job's end."""
     spec = job.spec
     if spec.after and (dependency := broken(state, job)) is not None:
-        _finish(state, job, Finished(now, Outcome.SKIPPED, why=_skipped(dependency)))
+        _finish(state, job, Finished(now, Outcome.SKIPPED, why=skipped_because(dependency)))
         return
     state.queued_count += 1
     waits_for_time = spec.begin_at is not None and spec.begin_at > now
@@ -91,6 +93,21 @@ def dequeue(state: State, job: Job) -> None:
     else:
         state.unpark(job)
     state.forced.pop(job.id, None)
+
+
+def _place_anew(state: State, job: Job, now: float) -> None:
+    """Take a queued job out of its place and give it the one it should have now; a word to force it stays."""
+    forced = job.id in state.forced
+    dequeue(state, job)
+    enqueue(state, job, now)
+    if forced and isinstance(job.status, Queued):
+        state.forced[job.id] = None
+
+
+def _unhold(state: State, job: Job, now: float) -> None:
+    state.await_no_more(job)
+    job.status = Queued(now)
+    enqueue(state, job, now)
 
 
 def _activate(state: State, job: Job) -> None:
@@ -122,22 +139,27 @@ def _finish(state: State, job: Job, finished: Finished) -> None:
     ending = [(job, finished)]
     while ending:
         job, finished = ending.pop()
+        state.count_element(job, -1)
         job.status = finished
+        state.count_element(job, 1)
+        state.leave_key(job)
         state.finished_order[job.id] = None
         state.touched[job.id] = None
         for id in sorted(state.dependants.get(job.id.number, ())):
             waiting = state.jobs[id]
+            if isinstance(waiting.status, Held):
+                continue
             dependency = broken(state, waiting)
             if dependency is not None:
                 dequeue(state, waiting)
-                ending.append((waiting, Finished(finished.at, Outcome.SKIPPED, why=_skipped(dependency))))
+                ending.append((waiting, Finished(finished.at, Outcome.SKIPPED, why=skipped_because(dependency))))
             elif not unmet(state, waiting):
-                dequeue(state, waiting)
-                enqueue(state, waiting, finished.at)
+                _place_anew(state, waiting, finished.at)
                 state.touched[id] = None
 
 
-def _skipped(dependency: Dependency) -> str:
+def skipped_because(dependency: Dependency) -> str:
+    """Why a job that waited for this can never run."""
     wanted = {"ok": "succeed", "any": "end", "failed": "fail"}[dependency.condition]
     return f"it was to run after job {dependency.job} would {wanted}, which did not happen"
 
@@ -157,9 +179,11 @@ def apply_job_submitted(state: State, event: e.JobSubmitted) -> None:
     status = Held(event.at) if event.held else Queued(event.at)
     job = Job(event.id, event.spec, event.at, event.sequence, status)
     state.jobs[event.id] = job
-    if event.id.index is not None:
-        state.arrays.setdefault(event.id.number, []).append(event.id)
-    if not event.held:
+    state.join_array(job)
+    state.take_key(job)
+    if event.held:
+        state.await_others(job)
+    else:
         enqueue(state, job, event.at)
     _touch(state, job, event)
 
@@ -170,17 +194,22 @@ def apply_job_restored(state: State, event: e.JobRestored) -> None:
         raise IllegalMove(f"JobRestored for job {job.id}, which is already known")
     state.jobs[job.id] = job
     state.rank_first = min(state.rank_first, job.rank)
-    if job.id.index is not None:
-        state.arrays.setdefault(job.id.number, []).append(job.id)
+    state.join_array(job)
+    if job.outcome is None:
+        state.take_key(job)
     match job.status:
         case Queued():
             enqueue(state, job, event.at)
         case Finished():
             state.finished_order[job.id] = None
         case Starting() | Running() | Paused() | Stopping():
+            # The figure it was admitted with is kept with its attempt; where it came from is seen from the rest.
+            figure = estimate(job.spec, state.profile(job), state.policy, None)
+            reserved = job.attempts[-1].reserved_bytes
+            job.estimate = figure if reserved is None else replace(figure, memory_bytes=reserved)
             _activate(state, job)
         case Held():
-            pass
+            state.await_others(job)
     _touch(state, job, event)
 
 
@@ -188,13 +217,13 @@ def apply_job_held(state: State, event: e.JobHeld) -> None:
     job = _expect(state, event.id, event, Queued)
     dequeue(state, job)
     job.status = Held(event.at)
+    state.await_others(job)
     _touch(state, job, event)
 
 
 def apply_job_released(state: State, event: e.JobReleased) -> None:
     job = _expect(state, event.id, event, Held)
-    job.status = Queued(event.at)
-    enqueue(state, job, event.at)
+    _unhold(state, job, event.at)
     _touch(state, job, event)
 
 
@@ -204,32 +233,36 @@ def apply_job_edited(state: State, event: e.JobEdited) -> None:
     forced = event.id in state.forced
     if queued:
         dequeue(state, job)
+    else:
+        state.await_no_more(job)
+    state.leave_key(job)
     job.spec = event.spec
-    if queued:
-        enqueue(state, job, event.at)
-        if forced:
-            state.forced[event.id] = None
+    state.take_key(job)
+    if not queued:
+        state.await_others(job)
+        _touch(state, job, event)
+        return
+    enqueue(state, job, event.at)
+    if forced and isinstance(job.status, Queued):
+        state.forced[event.id] = None
     _touch(state, job, event)
 
 
 def apply_job_moved_first(state: State, event: e.JobMovedFirst) -> None:
     job = _expect(state, event.id, event, Queued, Held)
-    queued = isinstance(job.status, Queued)
-    if queued:
-        dequeue(state, job)
     state.rank_first -= 1
     job.rank = state.rank_first
-    if queued:
-        enqueue(state, job, event.at)
+    if isinstance(job.status, Queued):
+        _place_anew(state, job, event.at)
     _touch(state, job, event)
 
 
 def apply_job_forced(state: State, event: e.JobForced) -> None:
     job = _expect(state, event.id, event, Queued, Held)
     if isinstance(job.status, Held):
-        job.status = Queued(event.at)
-        enqueue(state, job, event.at)
-    state.forced[event.id] = None
+        _unhold(state, job, event.at)
+    if isinstance(job.status, Queued):
+        state.forced[event.id] = None
     _touch(state, job, event)
 
 
@@ -258,8 +291,10 @@ def apply_job_starting(state: State, event: e.JobStarting) -> None:
     job.attempts = (*job.attempts, attempt)
     job.peak_memory_bytes = None
     _activate(state, job)
-    if event.bypassed is not None and event.bypassed in state.jobs:
-        state.jobs[event.bypassed].bypassed += 1
+    for id in event.bypassed:
+        state.jobs[id].bypassed += 1
+    if not event.estimate.known:
+        state.machine.unknown_starts += 1
     _touch(state, job, event)
 
 
@@ -303,6 +338,8 @@ def apply_job_paused(state: State, event: e.JobPaused) -> None:
     run = job.status.run  # type: ignore[union-attr]
     since = job.status.since if isinstance(job.status, Paused) else event.at
     job.status = Paused(since, run, event.reason, resume_at=event.resume_at)
+    if event.reason in (PauseReason.MEMORY, PauseReason.GPU):
+        _note_intervention(state, event.at)
     _touch(state, job, event)
 
 
@@ -317,10 +354,14 @@ def apply_job_resumed(state: State, event: e.JobResumed) -> None:
     job = _expect(state, event.id, event, Paused)
     assert isinstance(job.status, Paused)
     _replace_attempt(job, paused_s=_paused_seconds(job, event.at))
-    job.status = Running(event.at, job.status.run)
+    if job.settle_since is not None:
+        # A job that stood still has shown nothing of its memory meanwhile.
+        job.settle_since += max(0.0, event.at - job.status.since)
     if event.thaw:
-        job.thaws = (*job.thaws[-9:], event.at)
         state.machine.last_thaw_at = event.at
+        if not job.status.wants_resume:
+            job.thaws = (*job.thaws[-9:], event.at)
+    job.status = Running(event.at, job.status.run)
     _touch(state, job, event)
 
 
@@ -333,8 +374,19 @@ def apply_job_stopping(state: State, event: e.JobStopping) -> None:
         run = status.run
     if isinstance(status, Paused):
         _replace_attempt(job, paused_s=_paused_seconds(job, event.at))
-    job.status = Stopping(event.at, run, event.outcome, event.why, event.kill_at)
+    # An end that comes after the first word was asked for, whatever was said later.
+    since = status.since if isinstance(status, Stopping) else event.at
+    job.status = Stopping(since, run, event.outcome, event.why, event.kill_at)
+    _note_intervention(state, event.at)
     _touch(state, job, event)
+
+
+def _note_intervention(state: State, at: float) -> None:
+    """Something was done that changes memory: the guard waits for a reading that shows what came of it."""
+    machine = state.machine
+    machine.last_intervention_at = at
+    machine.last_intervention_sample = machine.timed_samples
+    machine.answered_thaw_at = machine.last_thaw_at
 
 
 # --- ending ----------------------------------------------------------------------------------------------------------
@@ -342,9 +394,12 @@ def apply_job_stopping(state: State, event: e.JobStopping) -> None:
 
 def _verdict(job: Job, event: e.JobExited) -> Outcome | None:
     """What this end is called; None when the job goes back to its queue."""
-    # It may have ended by itself a moment before it was told to: then that is what happened.
-    if isinstance(job.status, Stopping) and event.at >= job.status.since:
-        return job.status.outcome
+    if isinstance(job.status, Stopping):
+        # It may have ended by itself a moment before it was told to: then that is what happened. The helper's clock
+        # and ours may differ a little, so only a success is taken for its own doing on such short notice.
+        early_s = job.status.since - event.at
+        if early_s <= 0 or (early_s < CLOCKS_DIFFER_S and event.exit_code != 0):
+            return job.status.outcome
     if event.exit_code == 0:
         return Outcome.SUCCEEDED
     return Outcome.FAILED
@@ -356,9 +411,10 @@ def apply_job_exited(state: State, event: e.JobExited) -> None:
     why = job.status.why if isinstance(job.status, Stopping) else None
     attempt = job.attempts[-1]
     peak = max((p for p in (event.peak_memory_bytes, job.peak_memory_bytes) if p is not None), default=None)
-    # A run with failed outcome that may be retried goes back to its line, at most ``retries`` times.
-    tried = len(job.attempts)
-    if verdict is Outcome.FAILED and tried <= job.spec.retries:
+    ended_as = verdict
+    # A failed run goes back to its line at most ``retries`` times; runs that we ended ourselves are not counted.
+    failures = sum(earlier.outcome is Outcome.FAILED for earlier in job.attempts[:-1])
+    if verdict is Outcome.FAILED and failures < job.spec.retries:
         verdict = None
         why = f"exit {event.exit_code}" if event.exit_code is not None else f"signal {event.signal}"
     started = event.started_at if event.started_at is not None else attempt.started_at
@@ -369,7 +425,7 @@ def apply_job_exited(state: State, event: e.JobExited) -> None:
         ended_at=event.at,
         exit_code=event.exit_code,
         signal=event.signal,
-        outcome=verdict,
+        outcome=ended_as,
         why=why,
         cpu_s=event.cpu_s,
         peak_memory_bytes=peak,
@@ -414,9 +470,13 @@ def _regroup(state: State, teacher: Job) -> None:
 
 def apply_job_lost(state: State, event: e.JobLost) -> None:
     job = _expect(state, event.id, event, Starting, Running, Paused, Stopping)
-    _replace_attempt(job, ended_at=event.at, outcome=Outcome.LOST, why=event.why)
+    outcome, why = Outcome.LOST, event.why
+    if isinstance(job.status, Stopping) and job.status.outcome is not None:
+        # It was told to end and is gone: the end it was to have, although nobody saw it.
+        outcome, why = job.status.outcome, job.status.why
+    _replace_attempt(job, ended_at=event.at, outcome=outcome, why=why)
     _deactivate(state, job)
-    _finish(state, job, Finished(event.at, Outcome.LOST, why=event.why))
+    _finish(state, job, Finished(event.at, outcome, why=why))
     _touch(state, job, event)
 
 
@@ -431,7 +491,10 @@ def apply_job_cancelled(state: State, event: e.JobCancelled) -> None:
 def apply_job_retried(state: State, event: e.JobRetried) -> None:
     job = _expect(state, event.id, event, Finished)
     state.finished_order.pop(job.id, None)
+    state.count_element(job, -1)
     job.status = Queued(event.at)
+    state.count_element(job, 1)
+    state.take_key(job)
     job.bypassed = 0
     enqueue(state, job, event.at)
     _touch(state, job, event)
@@ -441,49 +504,21 @@ def apply_job_forgotten(state: State, event: e.JobForgotten) -> None:
     job = _expect(state, event.id, event, Finished)
     del state.jobs[job.id]
     state.finished_order.pop(job.id, None)
-    elements = state.arrays.get(job.id.number)
-    if elements is not None and job.id in elements:
-        elements.remove(job.id)
-        if not elements:
-            del state.arrays[job.id.number]
+    state.leave_array(job.id)
 
 
 # --- machine and settings --------------------------------------------------------------------------------------------
 
 
-def apply_jobs_measured(state: State, event: e.JobsMeasured) -> None:
-    for id, usage in event.usage:
-        job = state.active.get(id)
-        if job is None or usage.memory_bytes is None:
-            if job is not None:
-                job.usage = usage
-            continue
-        before = job.usage
-        if before is not None and before.memory_bytes is not None and usage.at > before.at:
-            job.growth_bytes_s = (usage.memory_bytes - before.memory_bytes) / (usage.at - before.at)
-        job.usage = usage
-        job.peak_memory_bytes = max(job.peak_memory_bytes or 0, usage.memory_bytes)
-        limit = 1.0 + state.policy.settle_growth_pct / 100.0
-        if job.settle_base_bytes is None or usage.memory_bytes > job.settle_base_bytes * limit:
-            job.settle_base_bytes = usage.memory_bytes
-            job.settle_since = usage.at
-
-
-def apply_machine_sampled(state: State, event: e.MachineSampled) -> None:
-    observe(state.machine, state.policy, event.reading, event.timed)
-    release_begun(state, event.at)
-
-
-def release_begun(state: State, now: float) -> None:
-    """Let jobs into the line whose begin time has come; the planner's wake-up and every sample do this."""
-    while state.begin_times and state.begin_times[0][0] <= now:
+def apply_moment_reached(state: State, event: e.MomentReached) -> None:
+    """Let jobs into the line whose begin time has come."""
+    while state.begin_times and state.begin_times[0][0] <= event.at:
         id = state.begin_times[0][1]
         job = state.jobs[id]
         if job.spec.after and unmet(state, job):
             state.begin_times.pop(0)
             continue
-        dequeue(state, job)
-        enqueue(state, job, now)
+        _place_anew(state, job, event.at)
         state.touched[id] = None
 
 
@@ -494,7 +529,10 @@ def apply_mode_changed(state: State, event: e.ModeChanged) -> None:
 
 
 def apply_intake_changed(state: State, event: e.IntakeChanged) -> None:
-    state.intake = Intake(event.open, event.until, event.drain, event.gpu_only, None if event.open else event.why)
+    if event.open:
+        state.intake = Intake()
+    else:
+        state.intake = Intake(False, event.until, event.drain, event.gpu_only, event.why, event.at)
 
 
 def apply_policy_changed(state: State, event: e.PolicyChanged) -> None:
@@ -505,15 +543,6 @@ def apply_action_rejected(state: State, event: e.ActionRejected) -> None:
     job = state.jobs.get(event.id)
     if job is not None:
         _touch(state, job, event)
-
-
-def apply_clock_rebased(state: State, event: e.ClockRebased) -> None:
-    state.machine.memory_ema_pct = None
-    state.machine.other_cpu_ema_pct = None
-    for job in state.active.values():
-        attempt = job.attempts[-1]
-        if attempt.started_at is not None and not isinstance(job.status, Paused):
-            _replace_attempt(job, paused_s=attempt.paused_s + max(0.0, event.jump_s))
 
 
 def apply_journal_health_changed(state: State, event: e.JournalHealthChanged) -> None:
@@ -544,6 +573,7 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     e.JobForgotten: apply_job_forgotten,
     e.JobsMeasured: apply_jobs_measured,
     e.MachineSampled: apply_machine_sampled,
+    e.MomentReached: apply_moment_reached,
     e.ModeChanged: apply_mode_changed,
     e.IntakeChanged: apply_intake_changed,
     e.PolicyChanged: apply_policy_changed,

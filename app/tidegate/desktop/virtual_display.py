@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from tidegate.desktop.display import display_problem
 
-_SCREEN = "1280x860x24"
+_SCREEN = "1360x900x24"
 _GONE_WITHIN_S = 5.0
 
 

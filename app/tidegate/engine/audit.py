@@ -101,6 +101,8 @@ def _sentence(state: State, event: e.Event) -> str | None:  # one table of words
             return f"Told {_named(state, event.id)} to end: {event.why}."
         case e.JobExited():
             return _ended(state, event)
+        case e.JobLost() if state.jobs[event.id].outcome is not Outcome.LOST:
+            return f"{_named(state, event.id)} ended as it was told to; how is not known: {event.why}."
         case e.JobLost():
             return f"{_named(state, event.id)} was lost: {event.why}."
         case e.JobCancelled():
@@ -142,7 +144,7 @@ def notice(state: State, event: e.Event) -> Notice | None:
     match event:
         case e.JobStartFailed():
             return Notice(event.at, f"{_name(state, event.id)} could not start", event.error, event.id, "error")
-        case e.JobLost():
+        case e.JobLost() if state.jobs[event.id].outcome is Outcome.LOST:
             return Notice(event.at, f"{_name(state, event.id)} was lost", event.why, event.id, "error")
         case e.JobPaused() if event.reason.value in ("memory", "gpu"):
             text = "It resumes when there is room again."

@@ -25,7 +25,6 @@ from tidegate.engine.ports import (
     Preview,
     Submission,
     Submitted,
-    Verb,
 )
 from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
 
@@ -267,7 +266,7 @@ class LocalDesk:
         state = self._engine.state
 
         def is_known(id: JobId) -> bool:
-            return id in state.jobs or bool(state.elements(id.number)) or id in known
+            return state.knows(id) or id in known
 
         intake.accept(self._engine, submissions, is_known, done)
         return await future
@@ -276,17 +275,23 @@ class LocalDesk:
         """Dependencies that are no longer in memory but in the history (asked in a thread: it reads the disk)."""
         state = self._engine.state
         wanted = {d.job for s in submissions for d in s.spec.after}
-        missing = [id for id in wanted if id not in state.jobs and not state.elements(id.number)]
+        missing = [id for id in wanted if not state.knows(id)]
         if not missing:
             return set()
         found = await self._loop.run_in_executor(None, lambda: [self._history.job(id) for id in missing])
         known: set[JobId] = set()
         for id, jobs in zip(missing, found, strict=True):
-            for job in jobs:
-                if job.id not in state.jobs:
-                    self._engine.store.apply(e.JobRestored(self._engine.clock.now(), job))
+            self._recall(jobs)
+            if jobs:
                 known.add(id)
         return known
+
+    def _recall(self, jobs: Sequence[Job]) -> None:
+        """Take jobs that have left memory back into it, as they ended."""
+        for job in jobs:
+            if job.id not in self._engine.state.jobs and job.outcome is not None:
+                self._engine.store.apply(e.JobRestored(self._engine.clock.now(), job))
+                self._engine.store.unsaved.pop(job.id, None)
 
     async def preview(self, submission: Submission) -> Preview:
         return await self._on_engine(lambda: self._preview(submission))
@@ -296,7 +301,7 @@ class LocalDesk:
         state = self._engine.state
 
         def is_known(id: JobId) -> bool:
-            return id in state.jobs or bool(state.elements(id.number)) or id in known
+            return state.knows(id) or id in known
 
         why = intake.refusal(self._engine, submission, is_known)
         if why is not None:
@@ -310,11 +315,9 @@ class LocalDesk:
 
     async def _command(self, command: Command) -> list[CommandResult]:
         state = self._engine.state
-        if command.verb is Verb.RETRY and command.ids is not None:
-            for id in command.ids:
-                if id not in state.jobs and not state.elements(id.number):
-                    for job in await self._loop.run_in_executor(None, self._history.job, id):
-                        self._engine.store.apply(e.JobRestored(self._engine.clock.now(), job))
+        for id in command.ids or ():
+            if not state.knows(id):
+                self._recall(await self._loop.run_in_executor(None, self._history.job, id))
         return await run_command(self._engine, command)
 
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:

@@ -10,13 +10,12 @@ from tidegate.core.actions import Start
 from tidegate.core.admission import Ledger, expected, open_ledger
 from tidegate.core.explain import explain
 from tidegate.core.guard import pressed_cards, react
-from tidegate.core.job import JobId, JobSpec, Paused, Running, Starting, Stopping, Usage
+from tidegate.core.job import JobId, JobSpec, Outcome, Paused, Running, Starting, Stopping, Usage
 from tidegate.core.machine import Mode
 from tidegate.core.modes import judge
 from tidegate.core.plan import Plan
 from tidegate.core.planner import plan
 from tidegate.core.state import State
-from tidegate.core.transitions import release_begun
 from tidegate.engine import audit
 from tidegate.engine.hands import Hands
 from tidegate.engine.picture import machine_sample
@@ -114,9 +113,20 @@ class Engine:
         if self._cancel_wake is not None:
             self._cancel_wake()
         self.sensors.stop()
+        if stop_jobs:
+            self._note_all_told_to_end()
         self.writer.flush(self._sample)
         await self.processes.close(stop_jobs)
         self.journal.close()
+
+    def _note_all_told_to_end(self) -> None:
+        """The helper is about to end them: written down first, so that the next start calls their ends cancelled."""
+        now = self.clock.now()
+        kill_at = now + self.state.policy.kill_timeout_s
+        for job in list(self.state.active.values()):
+            if not isinstance(job.status, Stopping):
+                why = "Tidegate was told to stop its jobs and leave"
+                self.record(e.JobStopping(now, job.id, Outcome.CANCELLED, why, kill_at))
 
     # --- facts -------------------------------------------------------------------------------------------------------
 
@@ -169,6 +179,11 @@ class Engine:
         self.record(e.ModeChanged(now, mode, causes))
         self.sensors.set_interval(self._interval_s * INTERVAL_FACTOR[mode])
 
+    def set_interval(self, interval_s: float) -> None:
+        """Sample at this pace in NORMAL mode, and so much faster in the others."""
+        self._interval_s = interval_s
+        self.sensors.set_interval(interval_s * INTERVAL_FACTOR[self.state.machine.mode])
+
     def handle_process_events(self, batch: Sequence[ProcessEvent]) -> None:
         """What came of our requests, and ends of runs: a finished job frees its place at once."""
         self.runs.handle(batch)
@@ -195,7 +210,8 @@ class Engine:
     def _tick_once(self) -> None:
         now = self.clock.now()
         self._open_intake_when_due(now)
-        release_begun(self.state, now)
+        if self.state.begin_times and self.state.begin_times[0][0] <= now:
+            self.store.apply(e.MomentReached(now))
         # A bug in the planner must not disarm the guard, so each has a try of its own (D3).
         try:
             self.hands.carry_out(react(self.state, now), now)

@@ -65,7 +65,6 @@ class Hands:
         if not isinstance(job.status, Running):
             return
         self._engine.record(e.JobPaused(now, job.id, action.reason, action.resume_at))
-        self._note_intervention(action.reason.value in ("memory", "gpu"), now)
         self._engine.executor.pause(job)
 
     def resume(self, job: Job, thaw: bool, now: float) -> None:
@@ -81,16 +80,9 @@ class Hands:
         was_starting = isinstance(job.status, Starting)
         kill_at = now + action.grace_s if isinstance(action, Terminate) else None
         self._engine.record(e.JobStopping(now, job.id, action.outcome, action.why, kill_at))
-        self._note_intervention(True, now)
         if was_starting:
             return
         if isinstance(action, Terminate):
             self._engine.executor.terminate(job, action.grace_s)
         else:
             self._engine.executor.kill(job)
-
-    def _note_intervention(self, counts: bool, now: float) -> None:
-        machine = self._engine.state.machine
-        if counts:
-            machine.last_intervention_at = now
-            machine.last_intervention_sample = machine.timed_samples

@@ -66,6 +66,7 @@ def job_view(
         usage=_usage_view(state, job, now),
         last_wait=job.last_wait.sentence if job.last_wait is not None else None,
         log_path=log_path(str(job.id), attempt.number) if attempt is not None else None,
+        rank=job.rank,
     )
 
 

@@ -79,18 +79,13 @@ def reconcile(engine: Engine, known: Reconnected, tokens: dict[str, JobId]) -> N
 def _take_up(engine: Engine, job: Job, run: KnownRun) -> None:
     now = engine.clock.now()
     match job.status:
-        case Starting():
-            engine.record(e.JobStarted(run.started_at, job.id, run.run))
-        case Stopping():
-            # It was told to end; whether the word arrived nobody knows, so it is said again.
-            job.status = Stopping(job.status.since, run.run, job.status.outcome, job.status.why, job.status.kill_at)
-            if job.status.kill_at is None:
-                engine.executor.kill(job)
-            else:
-                engine.executor.terminate(job, max(1.0, job.status.kill_at - now))
+        case Starting() | Stopping():
+            # Whether a word to end it arrived nobody knows, so it is said again.
+            engine.runs.record_start(job, run.run, run.started_at)
         case Running():
             if run.paused:
-                engine.record(e.JobPaused(now, job.id, PauseReason.USER))
+                # A pause by the user was journaled before it was answered, so it was done to save the machine.
+                engine.record(e.JobPaused(now, job.id, PauseReason.MEMORY))
         case Paused():
             if not run.paused:
                 engine.record(e.JobResumed(now, job.id))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
-from tidegate.core.job import Finished, Job, JobId, Outcome, Paused, Stopping
+from tidegate.core.actions import Pause
+from tidegate.core.job import Finished, Job, JobId, Outcome, Paused, PauseReason, Running, RunRef, Starting, Stopping
 from tidegate.core.transitions import IllegalMove
 from tidegate.engine.ports import (
     HelperLost,
@@ -36,6 +37,7 @@ class Runs:
         self._tokens: dict[str, JobId] = {}
         self._confirmations: dict[tuple[str, str], list[Callable[[str | None], None]]] = {}
         self._finished: dict[JobId, list[Callable[[Job], None]]] = {}
+        self._pauses: dict[JobId, Pause] = {}
 
     # --- tokens ------------------------------------------------------------------------------------------------------
 
@@ -73,8 +75,7 @@ class Runs:
             return
         match event:
             case RunStarted():
-                engine.record(e.JobStarted(event.at, id, event.run))
-                self._end_if_told(engine.state.jobs[id])
+                self.record_start(job, event.run, event.at)
             case RunStartFailed():
                 engine.record(e.JobStartFailed(event.at, id, event.token, event.error))
                 self._forget(event.token)
@@ -112,19 +113,47 @@ class Runs:
         self._forget(event.token)
 
     def _forget(self, token: str) -> None:
-        self._tokens.pop(token, None)
+        id = self._tokens.pop(token, None)
+        if id is not None:
+            self._pauses.pop(id, None)
         self._engine.writer.note_ended(token)
         for kind in ("pause", "resume"):
             self._confirm(token, kind, "the job has ended")
 
-    def _end_if_told(self, job: Job) -> None:
-        """It was told to end while it was being started: now there is a process to tell."""
-        engine, status = self._engine, job.status
-        if isinstance(status, Stopping):
-            if status.kill_at is None:
+    # --- while it is being started -----------------------------------------------------------------------------------
+
+    def pause_when_started(self, action: Pause) -> None:
+        """There is no process to stop yet: do it as soon as there is one."""
+        self._pauses[action.id] = action
+
+    def pause_no_more(self, id: JobId) -> None:
+        self._pauses.pop(id, None)
+
+    def record_start(self, job: Job, run: RunRef, at: float) -> None:
+        """It runs; what was asked of it while there was no process to tell is done now."""
+        engine, before = self._engine, job.status
+        if isinstance(before, Running | Paused):
+            return  # known already: the helper said it twice
+        engine.record(e.JobStarted(at, job.id, run))
+        now = engine.clock.now()
+        wish = self._pauses.pop(job.id, None)
+        match job.status:
+            case Stopping(kill_at=None):
                 engine.executor.kill(job)
-            else:
-                engine.executor.terminate(job, max(0.0, status.kill_at - engine.clock.now()))
+            case Stopping(kill_at=float(kill_at)):
+                engine.executor.terminate(job, max(0.0, kill_at - now))
+            case Running() if wish is not None:
+                engine.hands.pause(job, wish, now)
+            case Running() if isinstance(before, Starting) and self._paused_since(job, before.since):
+                until = engine.state.intake.until
+                engine.hands.pause(job, Pause(job.id, PauseReason.QUEUE, "the queue was paused", until), now)
+            case _:
+                pass
+
+    def _paused_since(self, job: Job, moment: float) -> bool:
+        """The queue was paused while this job was already being started."""
+        intake = self._engine.state.intake
+        return intake.freezes(job.spec) and intake.since is not None and intake.since >= moment
 
     def _record_failed_action(self, id: JobId, event: RunActionFailed) -> None:
         engine = self._engine
@@ -132,7 +161,9 @@ class Runs:
         engine.record(e.ActionRejected(event.at, id, event.action, event.why))
         job = engine.state.jobs[id]
         if event.action == "pause" and isinstance(job.status, Paused):
-            engine.record(e.JobResumed(event.at, id))
+            engine.record(e.JobResumed(engine.clock.now(), id))
+        elif event.action == "resume" and isinstance(job.status, Running):
+            engine.record(e.JobPaused(engine.clock.now(), id, PauseReason.USER))
         engine.note_notice(Notice(event.at, f"Could not {event.action} {job.spec.name}", event.why, id, "error"))
         self._confirm(event.token, event.action, event.why)
 

@@ -1,4 +1,4 @@
-"""The writer: hands what moved to the journal, intents to start first of all durably, and keeps an eye on its health."""
+"""The writer: hands what moved to the journal, intents first and durably, and keeps an eye on its health."""
 
 from __future__ import annotations
 

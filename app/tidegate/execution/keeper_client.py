@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -32,6 +33,7 @@ from tidegate.engine.ports import (
     StartRequest,
 )
 from tidegate.execution import PROTOCOL
+from tidegate.execution.keeper_tree import TOKEN_VARIABLE
 from tidegate.execution.processes import ProcessIdentity
 
 _log = logging.getLogger(__name__)
@@ -186,9 +188,13 @@ class KeeperProcesses:
         command = [sys.executable, "-X", "utf8", "-I", "-S", program]
         command += ["--socket", str(self._socket_path), "--spool", str(self._spool)]
         command += ["--log", str(self._log_path), "--boot-id", self._boot_id]
+        # Even where a job started us the keeper is no part of that job's run, and this is how it would be found.
+        env = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE.decode()}
         nothing = subprocess.DEVNULL
         try:
-            return subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+            return subprocess.Popen(
+                command, stdin=nothing, stdout=nothing, stderr=nothing, env=env, start_new_session=True
+            )
         except OSError as error:
             raise KeeperUnavailable(f"The process helper cannot be started: {error.strerror}.") from error
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_WITHIN_S = 1.7
 """After a signal the app is gone within 2 s, whatever still hangs; the keeper and the jobs go on."""
+_GL = "GDK_GL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,27 @@ class Shell:
         self.feed = Feed(desk)
         self.commands = Commands(desk)
         self.submitter = Submitter(self.commands, paths, settings, facts)
-        self.window = MainWindow(self.commands, self.feed, self.submitter, theme, settings)
-        self._application = application
+        self._application, self._settings = application, settings
         self.feed.status_changed.connect(tray.show_status)
-        self.window.close_wanted.connect(self.close_window)
-        tray.open_wanted.connect(self.window.come_forward)
-        tray.submit_wanted.connect(self.window.choose_files)
+        # Not the window's own slots: in the tray alone the app goes without a window, and its memory.
+        tray.open_wanted.connect(lambda: self.window.come_forward())
+        tray.submit_wanted.connect(lambda: self.window.choose_files())
         tray.quit_wanted.connect(self.ask_to_quit)
         tray.log_wanted.connect(self._open_log)
         tray.connect_desk(self.commands)
         self.feed.start()
+
+    @cached_property
+    def window(self) -> MainWindow:
+        """Made when it is first asked for."""
+        window = MainWindow(self.commands, self.feed, self.submitter, self.theme, self._settings)
+        window.close_wanted.connect(self.close_window)
+        return window
+
+    @property
+    def _made_window(self) -> MainWindow | None:
+        made: MainWindow | None = self.__dict__.get("window")
+        return made
 
     def end(self, ending: Ending) -> None:
         """Let ``run`` return; the first call counts."""
@@ -90,7 +103,8 @@ class Shell:
             self.ask_to_quit()
 
     def ask_to_quit(self) -> None:
-        owner = self.window if self.window.isVisible() else None
+        made = self._made_window
+        owner = made if made is not None and made.isVisible() else None
         ask_to_quit(self.desk.status(), owner, lambda stop_jobs: self.end(Ending(0, stop_jobs)))
 
     async def grab(self, path: str | os.PathLike[str]) -> None:
@@ -110,7 +124,8 @@ class Shell:
     def close(self) -> None:
         self.feed.stop()
         self.tray.hide()
-        self.window.hide()
+        if self._made_window is not None:
+            self._made_window.hide()
 
 
 def run(
@@ -152,7 +167,7 @@ def run(
 
 def _make_application() -> QApplication:
     existing = QApplication.instance()
-    application = existing if isinstance(existing, QApplication) else QApplication(["tidegate"])
+    application = existing if isinstance(existing, QApplication) else _start_qt()
     application.setApplicationName("tidegate")
     application.setApplicationDisplayName("Tidegate")
     application.setDesktopFileName("tidegate")
@@ -160,6 +175,18 @@ def _make_application() -> QApplication:
     application.setQuitOnLastWindowClosed(False)
     application.setAttribute(Qt.ApplicationAttribute.AA_DontShowIconsInMenus, sys.platform == "darwin")
     return application
+
+
+def _start_qt() -> QApplication:
+    """Without OpenGL: Qt's GTK theme would load it to look at its visuals, which costs 50 MB where it is software."""
+    given = os.environ.get(_GL)
+    os.environ.setdefault(_GL, "disable")
+    try:
+        return QApplication(["tidegate"])
+    finally:
+        # Jobs inherit this process's variables, and theirs may want it.
+        if given is None:
+            del os.environ[_GL]
 
 
 async def _main(

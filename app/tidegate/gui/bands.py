@@ -11,6 +11,9 @@ OTHER = ""
 """The band of other programs."""
 SHORT_JOBS = "*"
 """The band of all jobs that were too small or short to have one of their own."""
+RESERVED = "+"
+"""The pale band on top of all: what running jobs count with and do not use yet, which is why others wait."""
+JOBLESS = frozenset({OTHER, SHORT_JOBS, RESERVED})
 BANDS_AT_MOST = 20
 _GAP_STEPS = 3
 
@@ -40,12 +43,18 @@ class Metric:
         return other, sizes
 
 
+    def reserved(self, sample: MachineSample) -> float:
+        """What running jobs count with together; 0 for what is not reserved in samples."""
+        return float(sample.reserved_bytes) if self.kind == "memory" else 0.0
+
+
 @dataclass(slots=True)
 class Step:
     """Sums over the samples that fall into one step of time."""
 
     samples: int = 0
     other: float = 0.0
+    reserved: float = 0.0
     jobs: dict[str, float] = field(default_factory=dict)
 
 
@@ -84,6 +93,7 @@ class Series:
                 step = self._steps[place] = Step()
             step.samples += 1
             step.other += other
+            step.reserved += self.metric.reserved(sample)
             for id, used in jobs:
                 step.jobs[id] = step.jobs.get(id, 0.0) + used
             newest = place
@@ -144,7 +154,14 @@ class Series:
             part = base[first:last]
             made.append(self._band(id, times[first:last], part, used))
             base[first:last] = part
+        unused = [self._unused(place, mean) for place, mean in zip(run, means, strict=True)]
+        if any(unused):
+            made.append(self._band(RESERVED, times, base, unused))
         return made
+
+    def _unused(self, place: int, means: tuple[float, dict[str, float]]) -> float:
+        step = self._steps[place]
+        return max(0.0, step.reserved / step.samples - sum(means[1].values()))
 
     def _means(self, place: int) -> tuple[float, dict[str, float]]:
         step = self._steps[place]

@@ -57,6 +57,8 @@ class Demo:
                 await self._submit(shell, scripts / name, {"mem": big} if "big" in name else {})
             await asyncio.sleep(LATE_AFTER_S)
             await self._submit(shell, scripts / LATE, {})
+            # The moment that tells most: one big job runs, and the other says why it does not.
+            await telling.one_started("big model")
             await asyncio.sleep(1.5)
             shell.window.show_page("queue")
             await shell.grab(self.running_picture)
@@ -113,6 +115,7 @@ class _Telling:
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
         self._ended: set[str] = set()
+        self._started: set[str] = set()
         self._moved = asyncio.Event()
         self._began = time.monotonic()
 
@@ -125,11 +128,20 @@ class _Telling:
                 print(f"{at:5.1f} s  {job.name:<16} {sentence}", file=sys.stderr, flush=True)
             if job.status == "finished":
                 self._ended.add(job.id)
+            if job.started_at is not None:
+                self._started.add(job.name)
         self._moved.set()
 
+    async def one_started(self, name: str) -> bool:
+        """A job whose name begins so has started; False when none did in time."""
+        return await self._until(lambda: any(started.startswith(name) for started in self._started))
+
     async def all_ended(self, count: int) -> bool:
+        return await self._until(lambda: len(self._ended) >= count)
+
+    async def _until(self, reached: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + GIVE_UP_AFTER_S
-        while len(self._ended) < count:
+        while not reached():
             self._moved.clear()
             left = deadline - time.monotonic()
             if left <= 0:

@@ -23,6 +23,7 @@ _FOCUSED = QStyle.StateFlag.State_HasFocus.value
 _VCENTRE = Qt.AlignmentFlag.AlignVCenter.value
 _RIGHT = Qt.AlignmentFlag.AlignRight.value | _VCENTRE
 _ELIDED_KEPT = 4096
+_CLAUSE_ENDS = (" · ", "; ", ": ", " (")
 _DOT_PX = 8
 
 
@@ -33,7 +34,7 @@ class JobDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._model = model
         self._theme = theme
-        self._shown: dict[tuple[str, int, bool], str] = {}
+        self._shown: dict[tuple[str, int, str], str] = {}
         self._plain = font(13)
         self._strong = font(13, QFont.Weight.Medium)
         self._small = font(11)
@@ -112,7 +113,7 @@ class JobDelegate(QStyledItemDelegate):
             tone = words.status_word(job).tone if job.status == "finished" else "text"
             if job.status in ("running", "paused", "stopping"):
                 tone = "muted"
-            self._text(painter, inner, self._model.text(job, Column.WHY), tone)
+            self._text(painter, inner, self._whole_clauses(self._model.text(job, Column.WHY), inner.width()), tone)
             return
         length = min(_BAR_MAX_PX, inner.width() - 48)
         track = QRectF(inner.left(), inner.center().y() - 2, length, 6)
@@ -130,15 +131,36 @@ class JobDelegate(QStyledItemDelegate):
         painter.setPen(self._theme.colour(tone))
         painter.drawText(room, _RIGHT if right else _VCENTRE, self._elided(text, room.width()))
 
-    def _elided(self, text: str, width: int, strong: bool = False) -> str:
-        key = (text, width, strong)
+    def _whole_clauses(self, sentence: str, width: int) -> str:
+        """A sentence that does not fit loses clauses from its end rather than half of a word; hovering shows it all."""
+        key = (sentence, width, "clauses")
         shown = self._shown.get(key)
         if shown is None:
-            if len(self._shown) >= _ELIDED_KEPT:
-                self._shown.clear()
+            shown = self._keep(key, self._without_last_clauses(sentence, width))
+        return shown
+
+    def _without_last_clauses(self, sentence: str, width: int) -> str:
+        shown = sentence
+        while self._plain_metrics.horizontalAdvance(shown) > width:
+            end = max(shown.rfind(mark) for mark in _CLAUSE_ENDS)
+            if end <= 0:
+                return sentence
+            shown = shown[:end]
+        return shown
+
+    def _elided(self, text: str, width: int, strong: bool = False) -> str:
+        key = (text, width, "strong" if strong else "plain")
+        shown = self._shown.get(key)
+        if shown is None:
             metrics = self._strong_metrics if strong else self._plain_metrics
             side = Qt.TextElideMode.ElideMiddle if strong else Qt.TextElideMode.ElideRight
-            shown = self._shown[key] = metrics.elidedText(text, side, width)
+            shown = self._keep(key, metrics.elidedText(text, side, width))
+        return shown
+
+    def _keep(self, key: tuple[str, int, str], shown: str) -> str:
+        if len(self._shown) >= _ELIDED_KEPT:
+            self._shown.clear()
+        self._shown[key] = shown
         return shown
 
     def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:

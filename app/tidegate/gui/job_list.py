@@ -15,12 +15,12 @@ from tidegate.gui.job_delegate import ROW_PX, JobDelegate
 from tidegate.gui.job_table import Column, JobTable
 from tidegate.gui.theme import Theme
 
-_WIDTHS = {Column.STATUS: 144, Column.MEMORY: 168, Column.GPU: 88, Column.TIMES: 128}
+_WIDTHS = {Column.STATUS: 136, Column.MEMORY: 168, Column.GPU: 80, Column.TIMES: 128}
 _NARROW_PX = 840
 """Below this the columns one misses least make room."""
 _LEFT_OUT = (Column.GPU, Column.TIMES)
-_JOB_SHARE = 0.42
-"""Of the width that the fixed columns leave, the job's name has this part and the reason the rest."""
+_JOB_SHARE, _JOB_MOST_PX = 0.36, 320
+"""Of the width that the fixed columns leave, the job's name has this part, and the reason all the rest."""
 
 
 class JobList(QTableView):
@@ -35,6 +35,7 @@ class JobList(QTableView):
         self._kept: list[str] = []
         self._restoring = False
         self._scroll = 0
+        self._cards = False
         self.setModel(model)
         self.setItemDelegate(JobDelegate(model, theme, self))
         self.setAccessibleName(self.tr("Jobs"))
@@ -61,6 +62,12 @@ class JobList(QTableView):
         self.selectRow(row)
         self.scrollTo(self._jobs.index(row, 0))
         return True
+
+    def show_cards(self, wanted: bool) -> None:
+        """A machine without graphics cards has no column for them."""
+        if wanted != self._cards:
+            self._cards = wanted
+            self._share_width()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
@@ -100,11 +107,11 @@ class JobList(QTableView):
         narrow = self.viewport().width() < _NARROW_PX
         room = self.viewport().width()
         for column, width in _WIDTHS.items():
-            hidden = narrow and column in _LEFT_OUT
+            hidden = (narrow and column in _LEFT_OUT) or (column == Column.GPU and not self._cards)
             columns.setSectionHidden(column, hidden)
             columns.resizeSection(column, width)
             room -= 0 if hidden else width
-        name = int(room * _JOB_SHARE)
+        name = min(_JOB_MOST_PX, int(room * _JOB_SHARE))
         columns.resizeSection(Column.JOB, name)
         columns.resizeSection(Column.WHY, room - name)
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tidegate.engine.views import StatusView
 from tidegate.gui.commands import Commands
 from tidegate.gui.details import Details
 from tidegate.gui.empty import EmptyState
@@ -73,6 +74,9 @@ class QueuePage(QWidget):
         self._show_counts()
         if any(move.id == self.details.job_id for move in moves):
             self._refresh_details()
+
+    def show_status(self, status: StatusView) -> None:
+        self.list.show_cards(bool(status.machine.cards))
 
     def tick(self) -> None:
         self.model.touch_active()

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from tidegate.gui.bands import OTHER, SHORT_JOBS, Band
+from tidegate.gui.bands import JOBLESS, OTHER, RESERVED, SHORT_JOBS, Band
 from tidegate.gui.theme import Theme, font
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 20, 28, 28
@@ -32,7 +32,7 @@ _LABEL_MIN_PX = 15
 SLICE_S = 0.006
 """Drawing gives way to other events after so long."""
 _TIME_MARKS = 5
-_TIME_STEPS_S = (60, 180, 300, 900, 1800, 3600)
+_TIME_STEPS_S = (15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class TideChart(QWidget):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         band = self.band_at(event.position())
-        if band is not None and band.id not in (OTHER, SHORT_JOBS):
+        if band is not None and band.id not in JOBLESS:
             self.job_clicked.emit(band.id)
 
     def event(self, event: QEvent) -> bool:
@@ -125,9 +125,14 @@ class TideChart(QWidget):
             return ""
         band, place, moment = found
         amount = band.upper[place] - band.lower[place]
-        tops = [b.upper[b.times.index(moment)] for b in self._picture.bands if moment in b.times]
-        share = amount / max(tops) * 100 if tops and max(tops) > 0 else 0.0
         clock = time.strftime("%H:%M:%S", time.localtime(moment))
+        if band.id == RESERVED:
+            return self.tr("reserved for running jobs, not used yet\n{amount} at {clock}").format(
+                amount=self._picture.amount(amount), clock=clock
+            )
+        used = [b for b in self._picture.bands if b.id != RESERVED]
+        tops = [b.upper[b.times.index(moment)] for b in used if moment in b.times]
+        share = amount / max(tops) * 100 if tops and max(tops) > 0 else 0.0
         return self.tr("{name}\n{amount}, {share} % of what is in use, at {clock}").format(
             name=self._name(band.id), amount=self._picture.amount(amount), share=round(share), clock=clock
         )
@@ -224,7 +229,7 @@ class TideChart(QWidget):
         moment = (picture.now - picture.span_s) // step * step + step
         while moment < picture.now:
             x = self._x(moment, picture, plot)
-            text = time.strftime("%H:%M", time.localtime(moment))
+            text = time.strftime("%H:%M" if step >= 60 else "%H:%M:%S", time.localtime(moment))
             width = self._metrics.horizontalAdvance(text)
             if plot.left() <= x - width / 2 and x + width / 2 <= plot.right():
                 painter.drawText(QPointF(x - width / 2, plot.bottom() + 20), text)
@@ -293,7 +298,7 @@ class TideChart(QWidget):
             if place is None:
                 continue
             x, y = self._x(place[0], picture, plot), self._y(place[1], picture, plot)
-            painter.setPen(self._theme.colour("muted") if band.id == OTHER else QColor("#FFFFFF"))
+            painter.setPen(self._theme.colour("muted") if band.id in (OTHER, RESERVED) else QColor("#FFFFFF"))
             painter.drawText(QRectF(x - width / 2, y - 8, width + 1, 16), int(Qt.AlignmentFlag.AlignCenter), text)
         painter.setFont(self._small)
 
@@ -332,6 +337,8 @@ class TideChart(QWidget):
     def _colour(self, id: str, picture: Picture) -> QColor:
         if id == OTHER:
             return self._theme.colour("other_programs")
+        if id == RESERVED:
+            return self._theme.colour("selection")
         if id == SHORT_JOBS:
             return self._theme.colour("faint")
         return self._theme.job_colour(picture.colours.get(id, 0))
@@ -339,4 +346,6 @@ class TideChart(QWidget):
     def _name(self, id: str) -> str:
         if id == SHORT_JOBS:
             return self.tr("short jobs")
+        if id == RESERVED:
+            return self.tr("reserved")
         return self._picture.names.get(id, self.tr("job {id}").format(id=id)) if self._picture else id

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from tidegate.core.texts import format_size
 from tidegate.engine.views import JobView, MachineSample, StatusView
 from tidegate.gui import words
-from tidegate.gui.bands import OTHER, SHORT_JOBS, Metric, Series
+from tidegate.gui.bands import JOBLESS, OTHER, Metric, Series
 from tidegate.gui.commands import Commands
 from tidegate.gui.empty import EmptyState
 from tidegate.gui.job_book import JobBook, Move
@@ -33,6 +33,8 @@ from tidegate.gui.theme import Theme, font
 from tidegate.gui.tide_chart import Line, Picture, TideChart
 
 RANGES_S = (900.0, 3600.0)
+LEAST_SPAN_S, BEFORE_FIRST = 60.0, 1.04
+"""While there is less than a range to show, the axis begins a little before the first reading."""
 STEPS = 360
 """As many steps of time as a chart shows: two or three pixels each on a common window."""
 SAMPLES_KEPT = 3700
@@ -90,6 +92,7 @@ class TidePage(QWidget):
     def show_status(self, status: StatusView) -> None:
         self._status = status
         self._series.cores = status.machine.cores
+        self.list.show_cards(bool(status.machine.cards))
         wanted = [MEMORY, Metric("cpu"), *(Metric("card", card.index) for card in status.machine.cards)]
         if list(self._tabs) != wanted:
             self._make_tabs(wanted)
@@ -121,6 +124,8 @@ class TidePage(QWidget):
 
     def reload(self) -> None:
         self.model.reload()
+        # Jobs and samples are read at the same time, so either may come last.
+        self._find_pauses()
         self._show_table_or_empty()
 
     def tick(self) -> None:
@@ -151,7 +156,11 @@ class TidePage(QWidget):
     def _find_pauses(self) -> None:
         """Jobs that stand still now: since when nobody told this page, but they have used no CPU since then."""
         for id, job in self._book.jobs.items():
-            if job.status != "paused" or (self._paused.get(id) and self._paused[id][-1][1] is None):
+            if (
+                not self._samples
+                or job.status != "paused"
+                or (self._paused.get(id) and self._paused[id][-1][1] is None)
+            ):
                 continue
             since = self._clock()
             for sample in reversed(self._samples):
@@ -177,9 +186,19 @@ class TidePage(QWidget):
 
     def _new_series(self) -> Series:
         # Never finer than the samples are: empty steps would draw a comb.
-        series = Series(self._metric, self._span_s, max(2.0, self._span_s / STEPS))
+        series = Series(self._metric, self._span_s, self._step_s())
         series.cores = self._status.machine.cores if self._status is not None else None
         return series
+
+    def _shown_span_s(self) -> float:
+        """The range a person chose, or what there is of it."""
+        oldest = self._samples[0].at if self._samples else self._clock()
+        return min(self._span_s, max(LEAST_SPAN_S, (self._clock() - oldest) * BEFORE_FIRST))
+
+    def _step_s(self) -> float:
+        """As fine as the range needs that the readings fill."""
+        span_s = next(span_s for span_s in RANGES_S if self._shown_span_s() <= span_s)
+        return max(2.0, span_s / STEPS)
 
     # --- The picture ---
 
@@ -187,15 +206,18 @@ class TidePage(QWidget):
         top = self._top()
         if not self.isVisible() or top is None or not len(self._series):
             return
+        if self._step_s() != self._series.step_s:
+            self._rebuild()
+            return
         now = self._clock()
         bands = self._series.bands()
-        ids = [band.id for band in bands if band.id not in (OTHER, SHORT_JOBS)]
+        ids = [band.id for band in bands if band.id not in JOBLESS]
         self.chart.show_picture(
             Picture(
                 bands=bands,
                 top=top,
                 now=now,
-                span_s=self._span_s,
+                span_s=self._shown_span_s(),
                 lines=self._lines(top),
                 amount=self._amount,
                 names=self._names(ids),

@@ -40,6 +40,7 @@ class Tray(QObject):
         self._status: StatusView | None = None
         self._state = "normal"
         self._seen: object = None
+        self._over_dbus = False
         self._throttle = Throttle(UPDATE_MS, self._update, self)
         self._host = TrayHost(self)
         self._host.found.connect(self._show_icon)
@@ -78,6 +79,8 @@ class Tray(QObject):
             self.icon.setContextMenu(self.menu)
             self.icon.activated.connect(self._on_activated)
         self.icon.show()
+        self._over_dbus = self._host.over_dbus()
+        self._seen = None
         self._update()
         self.arrived.emit()
 
@@ -125,14 +128,18 @@ class Tray(QObject):
     def _add_job(self, job: JobView) -> None:
         name = words.printable(words.title(job))
         short = name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1] + "…"
-        # "&" would mark a key in a menu.
-        entry = self.menu.addMenu(f"{short.replace('&', '&&')} · {words.status_word(job).word.lower()}")
+        entry = self.menu.addMenu(f"{self._literal(short)} · {words.status_word(job).word.lower()}")
         self._add(entry, self.tr("Open log"), lambda: self.log_wanted.emit(job.id))
         if job.status == "paused":
             self._add(entry, self.tr("Resume"), lambda: self._send(Verb.RESUME, [job.id]))
         elif job.status == "running":
             self._add(entry, self.tr("Pause"), lambda: self._send(Verb.PAUSE, [job.id]))
         self._add(entry, self.tr("Stop"), lambda: self._send(Verb.CANCEL, [job.id]))
+
+    def _literal(self, name: str) -> str:
+        """``&`` marks a key in a Qt menu, and ``_`` in one that is drawn over D-Bus, where Qt does not escape it."""
+        name = name.replace("&", "&&")
+        return name.replace("_", "__") if self._over_dbus else name
 
     def _add_pauses(self) -> None:
         intake = self._status.intake if self._status is not None else None

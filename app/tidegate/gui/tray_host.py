@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -36,6 +37,15 @@ class TrayHost(QObject):
 
     def present(self) -> bool:
         return QSystemTrayIcon.isSystemTrayAvailable()
+
+    def over_dbus(self) -> bool:
+        """Whether the menu goes to another program, which draws it by its own rules."""
+        if not sys.platform.startswith("linux"):
+            return False
+        from PySide6.QtDBus import QDBusConnection  # only Linux has it, and only a shown icon asks
+
+        bus = QDBusConnection.sessionBus()
+        return bus.isConnected() and bool(bus.interface().isServiceRegistered(_WATCHER).value())
 
     def _look_again(self) -> None:
         if self.present():

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from tidegate.gui.tide_page import TidePage
     from tidegate.settings import Settings
 
-SIZE_PX, LEAST_PX = (1280, 820), (900, 600)
+SIZE_PX, LEAST_PX = QSize(1280, 820), QSize(900, 600)
+FRAME_PX = QSize(16, 48)
+"""What window managers put around a window, and a little air; how much it is they only say later."""
 FINISHED_SHOWN = 2000
 TICK_MS = 1000
 
@@ -48,8 +50,8 @@ class MainWindow(QMainWindow):
         self._held_back: list[tuple[Sequence[JobView], Sequence[str]]] | None = None
         self._status: StatusView | None = None
         self.setWindowTitle("Tidegate")
-        self.resize(*SIZE_PX)
-        self.setMinimumSize(*LEAST_PX)
+        self.setMinimumSize(LEAST_PX)
+        self.setGeometry(first_place(self.screen().availableGeometry()))
         self._build()
         self._connect()
         self._timer = QTimer(self)
@@ -206,6 +208,7 @@ class MainWindow(QMainWindow):
         self._status = status
         if not self.isVisible():
             return
+        self.queue.show_status(status)
         self.strip.show_status(status)
         self.rail.show_footer(words.counts(status))
         if self.tide is not None:
@@ -243,6 +246,16 @@ class MainWindow(QMainWindow):
 
 _LOADED: list[tuple[Sequence[JobView], Sequence[str]]] = []
 """Stands for: the snapshot is in, changes apply at once."""
+
+
+def first_place(available: QRect) -> QRect:
+    """Where the window opens: its own size where the screen has room beside panels and frame, in the middle."""
+    size = SIZE_PX.boundedTo(available.size() - FRAME_PX).expandedTo(LEAST_PX)
+    place = QRect(available.topLeft(), size)
+    place.moveCenter(available.center())
+    # The frame's title is above: what the middle leaves is shared as the frame needs it.
+    place.translate(0, FRAME_PX.height() // 3)
+    return place
 
 
 def _read_book(jobs: Callable[..., list[JobView]]) -> JobBook:

@@ -13,7 +13,6 @@ from tidegate.core.texts import format_duration, format_moment, format_size
 from tidegate.engine.views import AttemptView, IntakeView, JobView, StatusView
 
 NOTHING = "–"
-WAITS_SHOWN = 3
 
 
 def tr(text: str) -> str:
@@ -79,12 +78,9 @@ def progress(job: JobView, now: float) -> float | None:
 
 
 def why(job: JobView, now: float) -> str:
-    """The sentence of the column *why waiting / progress*."""
-    if job.status in ("queued", "held"):
-        return " · ".join(wait.sentence for wait in job.waits[:WAITS_SHOWN]) or job.why or ""
-    if job.status == "paused":
-        sentences = [wait.sentence for wait in job.waits[:WAITS_SHOWN]]
-        return " · ".join(sentences) or job.why or ""
+    """The sentence of the column *why waiting / progress*: the first reason, which is the most telling one."""
+    if job.status in ("queued", "held", "paused"):
+        return job.waits[0].sentence if job.waits else job.why or ""
     if job.status == "running":
         if job.started_at is None:
             return ""
@@ -206,9 +202,10 @@ def waiting_count(status: StatusView) -> int:
 
 
 def counts(status: StatusView) -> str:
-    return tr("{running} running · {waiting} waiting").format(
-        running=running_count(status), waiting=waiting_count(status)
-    )
+    running, waiting = running_count(status), waiting_count(status)
+    if not running and not waiting:
+        return tr("nothing runs or waits")
+    return tr("{running} running · {waiting} waiting").format(running=running, waiting=waiting)
 
 
 def mode_state(status: StatusView) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tidegate.api.context import Api
 from tidegate.api.encoding import reply
 from tidegate.api.schema import ConfigInput, ShutdownInput, answers
-from tidegate.settings import SETTINGS, Setting, Settings, find_setting, write_value
+from tidegate.settings import SETTINGS, Settings, find_setting, write_value
 
 
 def router(api: Api) -> APIRouter:
@@ -21,7 +21,7 @@ def router(api: Api) -> APIRouter:
     @routes.get("/config", openapi_extra=answers("Every setting with its value.", settings=["object"]))
     async def config() -> Response:
         settings = context.settings()
-        return reply({"settings": [setting_object(setting, settings) for setting in SETTINGS]})
+        return reply({"settings": [settings.describe(setting) for setting in SETTINGS]})
 
     @routes.put("/config", openapi_extra=answers("The setting as it is now.", setting="object", applied="boolean"))
     async def change(body: ConfigInput) -> Response:
@@ -29,7 +29,7 @@ def router(api: Api) -> APIRouter:
         settings = await asyncio.to_thread(_write, api, body)
         setting = find_setting(body.name)
         assert setting is not None  # write_value refuses unknown names
-        return reply({"setting": setting_object(setting, settings), "applied": not setting.needs_restart})
+        return reply({"setting": settings.describe(setting), "applied": not setting.needs_restart})
 
     @routes.post("/shutdown", openapi_extra=answers("It is on its way.", stopping="boolean"))
     async def shutdown(body: ShutdownInput) -> Response:
@@ -46,27 +46,3 @@ def _write(api: Api, body: ConfigInput) -> Settings:
     settings = write_value(api.context.paths, body.name, body.value, overrides=api.context.overrides)
     api.context.apply_settings(settings)
     return settings
-
-
-def setting_object(setting: Setting, settings: Settings) -> dict[str, object]:
-    """``value`` is the plain value (bytes, seconds, null for auto), ``text`` what a person would write."""
-    value = settings.get(setting.name)
-    return {
-        "name": setting.name,
-        "section": setting.section,
-        "key": setting.key,
-        "kind": setting.kind.value,
-        "value": value,
-        "text": setting.show(value),
-        "default": setting.default,
-        "default_text": setting.show(setting.default),
-        "source": settings.source(setting.name),
-        "unit": setting.unit,
-        "low": setting.low,
-        "high": setting.high,
-        "choices": setting.choices,
-        "label": setting.label,
-        "help": setting.help,
-        "accepted": setting.accepted,
-        "needs_restart": setting.needs_restart,
-    }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tidegate.core.admission import Ledger, could_ever_fit
-from tidegate.core.job import Job
+from tidegate.core.job import JobSpec
+from tidegate.core.placement import could_ever_get_cards
 from tidegate.core.reasons import WaitCode
 from tidegate.core.resources import Estimate
 
@@ -14,16 +15,14 @@ SHARED = frozenset({WaitCode.MEMORY, WaitCode.CPU})
 SHARED_CARDS = frozenset({WaitCode.GPU_MEMORY, WaitCode.GPU_BUSY})
 
 
-def is_short(codes: list[WaitCode]) -> bool:
-    """True when a job lacks something that others, let past it, would take away from it."""
-    return any(code in SHARED or code in SHARED_CARDS for code in codes)
+def lacks_shared(codes: list[WaitCode]) -> bool:
+    """True when a job lacks what any other job, let past it, would take away from it."""
+    return not SHARED.isdisjoint(codes)
 
 
-def delays(blocked: list[WaitCode], candidate: Job) -> bool:
-    """True when starting ``candidate`` takes something that the blocked job waits for."""
-    if any(code in SHARED for code in blocked):
-        return True
-    return candidate.spec.gpu is not None and any(code in SHARED_CARDS for code in blocked)
+def lacks_cards(codes: list[WaitCode]) -> bool:
+    """True when a job lacks what only jobs with a card would take away from it."""
+    return not SHARED_CARDS.isdisjoint(codes)
 
 
 def holds_the_line(passes: int, figure: Estimate, ledger: Ledger) -> bool:
@@ -32,3 +31,8 @@ def holds_the_line(passes: int, figure: Estimate, ledger: Ledger) -> bool:
     A job that others' memory keeps out holds nobody up: there is nothing to save for it.
     """
     return passes >= ledger.policy.max_bypass and could_ever_fit(figure, ledger)
+
+
+def holds_the_cards(passes: int, spec: JobSpec, ledger: Ledger) -> bool:
+    """True when nobody who wants a card may pass any more; not for a job that others' use of the cards keeps out."""
+    return passes >= ledger.policy.max_bypass and could_ever_get_cards(spec, ledger.cards, ledger.policy)

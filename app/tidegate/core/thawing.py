@@ -1,0 +1,41 @@
+"""Thawing: which job that the guard froze goes on next, and when; alone, and not again and again (D7.4)."""
+
+from __future__ import annotations
+
+from tidegate.core.job import Job, Paused, Running, Starting, Stopping
+from tidegate.core.machine import Mode
+from tidegate.core.state import State, is_frozen_by_guard
+
+THAW_CALM_S = 10.0
+LOW_WITHOUT_US_S = 30.0
+
+
+def next_thaw(state: State, now: float) -> Job | None:
+    """The most important frozen job, once memory bears it; a user's wish comes first and is not counted."""
+    machine, policy = state.machine, state.policy
+    if machine.last_thaw_at is not None and now - machine.last_thaw_at < THAW_CALM_S:
+        return None
+    if not (_calm(state) or _low_without_us(state, now)):
+        return None
+    frozen = [job for job in state.active.values() if is_frozen_by_guard(job) and not state.intake.freezes(job.spec)]
+    wanted = [job for job in frozen if isinstance(job.status, Paused) and job.status.wants_resume]
+    allowed = [job for job in frozen if sum(now - t < 3600 for t in job.thaws) < policy.max_thaws_per_hour]
+    return min(wanted or allowed, key=lambda job: (job.spec.priority, job.attempts[-1].intended_at), default=None)
+
+
+def _calm(state: State) -> bool:
+    """Memory is below the high line minus the hysteresis, and no emergency lasts."""
+    machine, policy = state.machine, state.policy
+    if machine.mode is Mode.EMERGENCY or machine.memory_ema_pct is None:
+        return False
+    if policy.memory_high_pct is None:
+        return True
+    return machine.memory_ema_pct < policy.memory_high_pct - policy.mode_hysteresis_pct
+
+
+def _low_without_us(state: State, now: float) -> bool:
+    """Memory stays scarce although none of our jobs runs: it is not ours, so one frozen job may try."""
+    if any(isinstance(job.status, Running | Starting | Stopping) for job in state.active.values()):
+        return False
+    since = state.machine.stuck_low_since
+    return since is not None and now - since >= LOW_WITHOUT_US_S

@@ -1,0 +1,233 @@
+"""Verbs: what is asked of one job, one function each; it answers what was done, or the sentence why not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tidegate.core import events as e
+from tidegate.core.actions import Kill, Pause, Terminate
+from tidegate.core.dependencies import broken
+from tidegate.core.job import (
+    Finished,
+    Held,
+    Job,
+    JobId,
+    Outcome,
+    Paused,
+    PauseReason,
+    Queued,
+    Running,
+    Starting,
+    Stopping,
+)
+from tidegate.core.texts import format_moment
+from tidegate.core.transitions import skipped_because
+from tidegate.core.verdicts import never_fits
+from tidegate.engine.engine import Engine
+from tidegate.engine.ports import Command, Verb
+
+
+@dataclass(slots=True)
+class Asked:
+    """One command while it is carried out. ``waiting``: what has to come true before it is answered, job by job."""
+
+    engine: Engine
+    command: Command
+    waiting: dict[JobId, asyncio.Future[str | None]] = field(default_factory=dict)
+
+    def wait_for(self, job: Job, kind: str) -> None:
+        """Answer only when the helper has paused or resumed it; the future gets the reason why not."""
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def confirmed(why: str | None) -> None:
+            if not future.done():
+                future.set_result(why)
+
+        self.engine.runs.when_confirmed(job.attempts[-1].token, kind, confirmed)
+        self.waiting[job.id] = future
+
+    def wait_for_end(self, job: Job) -> None:
+        future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self.engine.runs.when_finished(job.id, lambda _job: None if future.done() else future.set_result(None))
+        self.waiting[job.id] = future
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is so; what to say."""
+
+    sentence: str
+
+
+Verdict = Done | str  # a bare sentence is a refusal
+
+
+def _is(job: Job) -> str:
+    if isinstance(job.status, Finished):
+        return f"job {job.id} has already ended ({job.status.outcome.value.replace('_', ' ')})"
+    return f"job {job.id} is {job.status_name}"
+
+
+def _skipped(job: Job) -> str:
+    """What to say of a job that was let go and can never run."""
+    assert isinstance(job.status, Finished)
+    return f"job {job.id} was skipped: {job.status.why}"
+
+
+def pause(asked: Asked, job: Job) -> Verdict:
+    engine, now = asked.engine, asked.engine.clock.now()
+    until = None if asked.command.seconds is None else now + asked.command.seconds
+    said = Done(f"paused job {job.id}" + (f" until {format_moment(until, now)}" if until is not None else ""))
+    action = Pause(job.id, PauseReason.USER, "paused by you", until)
+    match job.status:
+        case Running():
+            asked.wait_for(job, "pause")
+            engine.hands.pause(job, action, now)
+            return said
+        case Starting():
+            asked.wait_for(job, "pause")
+            engine.runs.pause_when_started(action)
+            return said
+        case Paused():
+            engine.record(e.JobPaused(now, job.id, PauseReason.USER, until))
+            return said
+        case Queued():
+            return f"{_is(job)} and not running; `tidegate hold {job.id}` keeps it from starting"
+        case _:
+            return f"{_is(job)}; only a running job can be paused"
+
+
+def resume(asked: Asked, job: Job) -> Verdict:
+    engine = asked.engine
+    if isinstance(job.status, Running | Starting):
+        engine.runs.pause_no_more(job.id)
+        return Done(f"job {job.id} is {job.status_name}")
+    if not isinstance(job.status, Paused):
+        return f"{_is(job)}; only a paused job can be resumed"
+    asked.wait_for(job, "resume")
+    engine.record(e.JobResumeWanted(engine.clock.now(), job.id))
+    engine.tick()
+    if engine.state.jobs[job.id].status_name == "paused":
+        del asked.waiting[job.id]
+        return Done(f"job {job.id} goes on as soon as there is room for it")
+    return Done(f"resumed job {job.id}")
+
+
+def hold(asked: Asked, job: Job) -> Verdict:
+    if isinstance(job.status, Held):
+        return Done(f"job {job.id} is on hold")
+    if not isinstance(job.status, Queued):
+        return f"{_is(job)}; only a waiting job can be held (a running one can be paused)"
+    asked.engine.record(e.JobHeld(asked.engine.clock.now(), job.id))
+    return Done(f"job {job.id} is on hold")
+
+
+def release(asked: Asked, job: Job) -> Verdict:
+    if not isinstance(job.status, Held):
+        return f"{_is(job)} and not on hold"
+    asked.engine.record(e.JobReleased(asked.engine.clock.now(), job.id))
+    return Done(f"released job {job.id}") if job.outcome is None else _skipped(job)
+
+
+def cancel(asked: Asked, job: Job) -> Verdict:
+    engine, now = asked.engine, asked.engine.clock.now()
+    status, why = job.status, "cancelled by you"
+    said = Done(f"cancelled job {job.id}")
+    if isinstance(status, Finished):
+        return _is(job)
+    if isinstance(status, Queued | Held):
+        engine.record(e.JobCancelled(now, job.id, Outcome.CANCELLED, why))
+        return said
+    grace_s = engine.state.policy.kill_timeout_s
+    if isinstance(status, Stopping):
+        if status.outcome is not None:
+            return said  # it ends for good already, and its grace runs
+        if status.kill_at is None:
+            engine.hands.stop(job, Kill(job.id, Outcome.CANCELLED, why), now)
+            return said
+        grace_s = max(0.0, status.kill_at - now)
+    engine.hands.stop(job, Terminate(job.id, Outcome.CANCELLED, why, grace_s), now)
+    return said
+
+
+def kill(asked: Asked, job: Job) -> Verdict:
+    engine, now = asked.engine, asked.engine.clock.now()
+    why = "killed by you"
+    if isinstance(job.status, Finished):
+        return _is(job)
+    if isinstance(job.status, Queued | Held):
+        engine.record(e.JobCancelled(now, job.id, Outcome.KILLED, why))
+    else:
+        engine.hands.stop(job, Kill(job.id, Outcome.KILLED, why), now)
+        asked.wait_for_end(job)
+    return Done(f"killed job {job.id}")
+
+
+def retry(asked: Asked, job: Job) -> Verdict:
+    engine = asked.engine
+    if not isinstance(job.status, Finished):
+        return f"{_is(job)}; only a finished job can be run again"
+    dependency = broken(engine.state, job)
+    if dependency is not None:
+        return f"job {job.id} cannot run: {skipped_because(dependency)}; retry job {dependency.job} first"
+    engine.record(e.JobRetried(engine.clock.now(), job.id))
+    return Done(f"job {job.id} runs again")
+
+
+def first(asked: Asked, job: Job) -> Verdict:
+    if not isinstance(job.status, Queued | Held):
+        return f"{_is(job)}; only a waiting job can be put first"
+    asked.engine.record(e.JobMovedFirst(asked.engine.clock.now(), job.id))
+    return Done(f"job {job.id} is first among priority {job.spec.priority}")
+
+
+def start(asked: Asked, job: Job) -> Verdict:
+    engine, now = asked.engine, asked.engine.clock.now()
+    if not isinstance(job.status, Queued | Held):
+        return f"{_is(job)}; only a waiting job can be started"
+    if asked.command.force:
+        engine.record(e.JobForced(now, job.id))
+    elif isinstance(job.status, Held):
+        engine.record(e.JobReleased(now, job.id))
+    if job.outcome is not None:
+        return _skipped(job)
+    if not asked.command.force:
+        engine.record(e.JobMovedFirst(now, job.id))
+    engine.tick()
+    if not isinstance(job.status, Queued):
+        return Done(f"started job {job.id}")
+    waits = engine.plan.waits[job.id] if engine.plan is not None else ()
+    sentence = waits[0].sentence if waits else "it starts as soon as it can"
+    if job.id in engine.state.forced:
+        return Done(f"job {job.id} starts as soon as it may: {sentence}")
+    return f"job {job.id} waits: {sentence}"
+
+
+def edit(asked: Asked, job: Job) -> Verdict:
+    engine = asked.engine
+    if not isinstance(job.status, Queued | Held):
+        return f"{_is(job)}; only a waiting job can be changed"
+    changed = engine.edit(job.spec, asked.command.changes)
+    if isinstance(changed, str):
+        return changed
+    refusal = never_fits(engine.state, changed)
+    if refusal is not None:
+        return refusal
+    engine.record(e.JobEdited(engine.clock.now(), job.id, changed))
+    return Done(f"changed job {job.id}")
+
+
+VERBS: dict[Verb, Callable[[Asked, Job], Verdict]] = {
+    Verb.PAUSE: pause,
+    Verb.RESUME: resume,
+    Verb.HOLD: hold,
+    Verb.RELEASE: release,
+    Verb.CANCEL: cancel,
+    Verb.KILL: kill,
+    Verb.RETRY: retry,
+    Verb.FIRST: first,
+    Verb.START: start,
+    Verb.EDIT: edit,
+}
