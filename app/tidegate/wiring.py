@@ -110,6 +110,7 @@ class Program:
         self._history: History | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._leave: Callable[[bool], None] = self._begin_closing
 
     def acquire(self) -> None:
         """Become the one engine of this home and machine; raises LockHeld when there is another."""
@@ -247,7 +248,11 @@ class Program:
     async def _asked_to_leave(self, stop_jobs: bool) -> None:
         # The answer must still go out through the API that is about to close.
         assert self._loop is not None
-        self._loop.call_later(0.05, self._begin_closing, stop_jobs)
+        self._loop.call_later(0.05, self._leave, stop_jobs)
+
+    def told_to_leave(self, leave: Callable[[bool], None]) -> None:
+        """Whoever runs this program ends it in its own order, and closes it then."""
+        self._leave = leave
 
     def _begin_closing(self, stop_jobs: bool) -> None:
         self._closing = asyncio.ensure_future(self.close(stop_jobs))
@@ -406,6 +411,7 @@ def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
             settings=program.settings,
             files=files,
             facts=program.facts,
+            told_to_leave=program.told_to_leave,
         )
     except REFUSALS as refusal:
         return _refused(refusal)
@@ -444,7 +450,15 @@ def _demo(exit_when_done: bool, picture: Path) -> int:
         # The home is thrown away, so nothing of it may go on.
         await program.close(stop_jobs=True)
 
-    code = run(program.open, close, program.paths, program.settings, session=session, facts=program.facts)
+    code = run(
+        program.open,
+        close,
+        program.paths,
+        program.settings,
+        session=session,
+        facts=program.facts,
+        told_to_leave=program.told_to_leave,
+    )
     if code == 0 and exit_when_done:
         print(f"Screenshot while running: {running}", file=sys.stderr)
         print(picture)

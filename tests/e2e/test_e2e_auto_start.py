@@ -89,7 +89,8 @@ def test_an_engine_that_a_job_started_is_no_part_of_the_job(live: Live) -> None:
     with live_home() as other:
         line = f"exec env TIDEGATE_HOME={other.home} {sys.executable} -m tidegate submit -- sh -c 'exit 6'"
         said = live.cli("run", "--", "sh", "-c", line)
-        assert (said.code, said.out) == (0, "1\n")
+        assert said.code == 0
+        assert said.out.endswith("\n1\n")
         assert other.cli("wait", "1").code == 6
         (keeper,) = other.keepers()
         for pid in (other.endpoint["pid"], keeper):

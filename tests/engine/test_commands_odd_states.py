@@ -1,4 +1,4 @@
-"""Commands in odd states: what is asked of a job that is just starting, stopping, frozen, skipped, or part of an array."""
+"""Commands in odd states: of a job that is just starting, stopping, frozen, skipped, or part of an array."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def held_back(world: World) -> list[object]:
     return waiting
 
 
-# --- ending ------------------------------------------------------------------------------------------------------------
+# --- ending ---
 
 
 def test_a_job_cancelled_before_its_intent_was_written_never_runs() -> None:
@@ -136,7 +136,7 @@ def test_cancel_all_ends_dependants_with_what_they_wait_for_and_refuses_nothing(
     assert set(world.statuses(ids)) == {"cancelled"}
 
 
-# --- arrays ------------------------------------------------------------------------------------------------------------
+# --- arrays ---
 
 
 def test_cancel_of_an_array_that_is_half_done_ends_the_rest_and_refuses_nothing() -> None:
@@ -193,7 +193,7 @@ def test_an_element_that_was_never_part_of_the_array_is_unknown() -> None:
     assert answer[0].refused is not None
 
 
-# --- pausing -----------------------------------------------------------------------------------------------------------
+# --- pausing ---
 
 
 def test_pause_of_a_job_that_is_just_starting_pauses_it_when_it_has_started() -> None:
@@ -339,7 +339,7 @@ def test_a_users_resume_of_a_frozen_job_waits_for_memory_and_does_not_count_as_a
     assert world.job(job).thaws == ()
 
 
-# --- waiting jobs ------------------------------------------------------------------------------------------------------
+# --- waiting jobs ---
 
 
 def test_hold_of_a_forced_job_takes_the_force_back() -> None:

@@ -313,10 +313,7 @@ class Live:
 
     def close(self) -> list[str]:
         """End exactly what was started here and remove the home; what should not have been, as sentences."""
-        said = []
-        with contextlib.suppress(NoEngine, ApiError):
-            self.client.post("/shutdown", {"stop_jobs": True}, timeout_s=30.0)
-        said += self._end_engine()
+        said = self.shut_down()
         for running in self._began:
             _end(running)
         with contextlib.suppress(AssertionError):
@@ -328,6 +325,12 @@ class Live:
         said += [line for line in self._complaints() if not any(word in line for word in self.expected_errors)]
         shutil.rmtree(self.home, ignore_errors=True)
         return said
+
+    def shut_down(self) -> list[str]:
+        """Tell the engine to end with its jobs and see it end; what went wrong, as sentences."""
+        with contextlib.suppress(NoEngine, ApiError):
+            self.client.post("/shutdown", {"stop_jobs": True}, timeout_s=30.0)
+        return self._end_engine()
 
     def _end_engine(self) -> list[str]:
         if self.engine is None or self.engine.poll() is not None:

@@ -100,6 +100,7 @@ class World:
         self.machine = FakeMachine(self.clock, self._behave, **machine)  # type: ignore[arg-type]
         self.disk = MemoryDisk()
         self.notices: list[Notice] = []
+        self.finished_in_memory = 2000
         self._keys = count(1)
         self._tokens = count(1)
         self.engine = self._new_engine()
@@ -120,6 +121,7 @@ class World:
             journal=self.journal,
             notifier=self,
             new_token=lambda: f"token-{next(self._tokens)}",
+            finished_in_memory=self.finished_in_memory,
         )
 
     def notify(self, notice: Notice) -> None:

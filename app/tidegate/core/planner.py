@@ -20,6 +20,9 @@ from tidegate.core.state import State
 from tidegate.core.strategies import priority_based as strategy
 from tidegate.core.thawing import next_thaw
 
+# How many jobs behind a closed gate get the reason written down.
+NAMED_BEHIND = 16
+
 # How many different blocked kinds of job one plan looks at before it lets the rest wait for the next one.
 BLOCKED_KINDS = 256
 # The last of them are other ones at every timed sample, so that what could start is found however far behind it stands.
@@ -193,7 +196,11 @@ def _start_in_order(
             walk.advance(head)
             continue
         blocked.append((job.id, codes[0] if codes else WaitCode.BEHIND))
-        if not CLOSES.isdisjoint(codes):
+        closed = next((code for code in codes if code in CLOSES), None)
+        if closed is not None:
+            # Nobody behind it can start either: the next ones wait for the same, and the rest learns it in its turn.
+            while len(blocked) < NAMED_BEHIND and (behind := walk.pop()) is not None:
+                blocked.append((behind.id, closed))
             return
         queue.note_blocked(job, figure, codes)
         if ledger.held_by is not None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 
 from tidegate.core import events as e
 from tidegate.core.actions import Start
 from tidegate.core.admission import Ledger, expected, open_ledger
 from tidegate.core.explain import explain
 from tidegate.core.guard import pressed_cards, react
-from tidegate.core.job import JobId, JobSpec, Outcome, Paused, Running, Starting, Stopping, Usage
+from tidegate.core.job import JobSpec, Outcome, Paused, Running, RunRef, Stopping, Usage
 from tidegate.core.machine import Mode
 from tidegate.core.modes import judge
 from tidegate.core.plan import Plan
@@ -91,7 +93,7 @@ class Engine:
         self._cancel_wake: Callable[[], None] | None = None
         self._ticking = False
         self._again = False
-        self._watched: tuple[JobId, ...] = ()
+        self._watched: dict[str, RunRef] = {}
 
     @property
     def state(self) -> State:
@@ -113,10 +115,13 @@ class Engine:
         if self._cancel_wake is not None:
             self._cancel_wake()
         self.sensors.stop()
+        self.writer.call_off_starts()
         if stop_jobs:
             self._note_all_told_to_end()
         self.writer.flush(self._sample)
         await self.processes.close(stop_jobs)
+        # Ends that came while we were leaving are known too.
+        self.writer.flush(None)
         self.journal.close()
 
     def _note_all_told_to_end(self) -> None:
@@ -153,20 +158,22 @@ class Engine:
         """A timed reading: the only thing that advances averages, cool-downs and per-tick counts (D6)."""
         if self.closed:
             return
+        reading = sample.reading
         jump = self.clock.rebase()
         if jump:
             self.record(e.ClockRebased(self.clock.now(), jump))
+            reading = replace(reading, at=reading.at + jump)  # it was taken by the clock as it was
         usage = []
         for used in sample.usage:
             id = self.runs.job_of(used.token)
             if id is not None:
                 gpu = used.gpu_memory_bytes
-                usage.append((id, Usage(sample.reading.at, used.memory_bytes, used.cores, used.processes, gpu)))
+                usage.append((id, Usage(reading.at, used.memory_bytes, used.cores, used.processes, gpu)))
         if usage:
-            self.store.apply(e.JobsMeasured(sample.reading.at, tuple(usage)))
-        self.store.apply(e.MachineSampled(sample.reading))
-        self._judge_mode(sample.reading.at)
-        self._sample = machine_sample(self.state, sample.reading.at)
+            self.store.apply(e.JobsMeasured(reading.at, tuple(usage)))
+        self.store.apply(e.MachineSampled(reading))
+        self._judge_mode(reading.at)
+        self._sample = machine_sample(self.state, reading.at)
         if self._sample is not None:
             self.store.samples.append(self._sample)
         self.tick()
@@ -219,16 +226,18 @@ class Engine:
             log.exception("the guard failed; this tick goes on without it")
         try:
             decided = plan(self.state, now)
-            self._note_blocked(decided, now)
+            # Once a sample is often enough: between them jobs come to the head of the line by the thousand.
+            if self._sample is not None:
+                self._note_blocked(decided, now)
             self.hands.carry_out(decided.actions, now)
             self.plan = decided
             self._wake_at(decided.wake_at)
         except Exception:
             self.planner_failures += 1
             log.exception("the planner failed; nothing new starts in this tick")
-        self._forget_old()
         self._watch_runs()
         self.writer.flush(self._sample)
+        self._forget_old()
         self._publish()
 
     def _open_intake_when_due(self, now: float) -> None:
@@ -259,26 +268,22 @@ class Engine:
             self.record(e.JobBlocked(now, id, reason))
 
     def _watch_runs(self) -> None:
-        active = tuple(self.state.active)
-        if active == self._watched:
-            return
-        self._watched = active
         runs = {}
         for job in self.state.active.values():
             if isinstance(job.status, Running | Paused | Stopping):
                 runs[job.attempts[-1].token] = job.status.run
-            elif isinstance(job.status, Starting):
-                # Its process is not known yet: look again at the next tick.
-                self._watched = ()
-        self.sensors.watch(runs)
+        if runs != self._watched:
+            self._watched = runs
+            self.sensors.watch(runs)
 
     def _forget_old(self) -> None:
-        """Old finished jobs leave memory (not the history), unless somebody waits for them."""
-        finished = self.state.finished_order
-        while len(finished) > self.finished_in_memory:
-            id = next(iter(finished))
-            if id.number in self.state.dependants:
-                return
+        """Old finished jobs leave memory (not the history), but for those that others still wait to hear of."""
+        finished, dependants = self.state.finished_order, self.state.dependants
+        too_many = len(finished) - self.finished_in_memory
+        if too_many <= 0:
+            return
+        looked_at = islice(finished, too_many + len(dependants))
+        for id in [id for id in looked_at if id.number not in dependants][:too_many]:
             self.store.apply(e.JobForgotten(self.clock.now(), id))
             self.store.gone.append(id)
 

@@ -13,7 +13,7 @@ from tidegate.core.transitions import apply
 from tidegate.core.verdicts import never_fits
 from tidegate.engine.engine import Engine
 from tidegate.engine.ports import Batch, EngineUnwilling, JobRecord, Submission, Submitted
-from tidegate.engine.restart import META_NEXT_NUMBER
+from tidegate.engine.restart import META_NEXT_NUMBER, META_NEXT_SEQUENCE
 
 PREVIEW_NUMBER = 10**15 - 1
 
@@ -71,15 +71,15 @@ def accept(
             return
         for event in events:
             engine.record(event)
-            # Its row was just written; only a change from here on is news to the journal.
-            engine.store.unsaved.pop(event.id, None)
+            if engine.state.jobs[event.id].outcome is None:
+                # Its row was just written; only a change from here on is news to the journal.
+                engine.store.unsaved.pop(event.id, None)
         done(answers)
         engine.tick()
 
     records = tuple(_record(event) for event in events)
-    engine.journal.write(
-        Batch(added=records, meta=((META_NEXT_NUMBER, str(engine.next_number)),), durable=True), committed
-    )
+    counters = ((META_NEXT_NUMBER, str(engine.next_number)), (META_NEXT_SEQUENCE, str(engine.next_sequence)))
+    engine.journal.write(Batch(added=records, meta=counters, durable=True), committed)
 
 
 def _ids(number: int, submission: Submission) -> list[JobId]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 META_NEXT_NUMBER = "next_job_number"
+META_NEXT_SEQUENCE = "next_job_sequence"
 META_INTAKE = "intake"
 
 
@@ -37,10 +38,12 @@ def _load_jobs(engine: Engine, restored: Restored) -> None:
     # Ended jobs first: others may wait for how they ended.
     for job in sorted(restored.jobs, key=lambda job: (job.outcome is None, job.sequence)):
         engine.store.apply(e.JobRestored(now, job))
-    engine.store.state.touched.clear()
+        if engine.state.jobs[job.id].status == job.status:
+            engine.store.unsaved.pop(job.id, None)  # it stands as it is written
     highest = max((job.id.number for job in restored.jobs), default=0)
     engine.next_number = max(int(restored.meta.get(META_NEXT_NUMBER, "1")), highest + 1)
-    engine.next_sequence = max((job.sequence for job in restored.jobs), default=0) + 1
+    last_sequence = max((job.sequence for job in restored.jobs), default=0)
+    engine.next_sequence = max(int(restored.meta.get(META_NEXT_SEQUENCE, "1")), last_sequence + 1)
     _load_intake(engine, restored.meta.get(META_INTAKE), now)
 
 
@@ -65,6 +68,11 @@ def intake_text(event: e.IntakeChanged) -> str:
 def reconcile(engine: Engine, known: Reconnected, tokens: dict[str, JobId]) -> None:
     """Each run we believe in is alive, has ended, never began, or left no trace."""
     alive = {run.token: run for run in known.alive}
+    strangers = [token for token in alive if token not in tokens]
+    if strangers:
+        warning = f"The process helper runs {len(strangers)} jobs that the database does not know; they go on unseen."
+        engine.warnings.append(warning)
+        log.warning(warning)
     ended = {event.token for event in known.ended}
     for token, id in tokens.items():
         job = engine.state.jobs[id]

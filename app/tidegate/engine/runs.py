@@ -47,7 +47,11 @@ class Runs:
 
     def drop(self, token: str) -> None:
         """This run will never be."""
-        self._tokens.pop(token, None)
+        id = self._tokens.pop(token, None)
+        if id is not None:
+            self._pauses.pop(id, None)
+        for kind in ("pause", "resume"):
+            self._confirm(token, kind, "it was not started")
 
     def job_of(self, token: str) -> JobId | None:
         return self._tokens.get(token)

@@ -23,6 +23,7 @@ class Writer:
         self._journal = journal
         self._ticks: list[TickRecord] = []
         self._starting: list[JobId] = []
+        self._asked: dict[str, JobId] = {}
         self._ended_tokens: list[str] = []
         self._taught: list[JobId] = []
         self._probing = False
@@ -51,7 +52,7 @@ class Writer:
         """Hand everything that moved to the journal: first what may be written later, then the intents (durable)."""
         engine, state = self._engine, self._engine.state
         ids = engine.store.take_unsaved()
-        starting = [id for id in self._starting if isinstance(state.jobs[id].status, Starting | Stopping)]
+        starting = [id for id in self._starting if isinstance(state.jobs[id].status, Starting)]
         self._starting.clear()
         apart = set(starting)
         changed, attempts = [], []
@@ -91,21 +92,40 @@ class Writer:
             durable=True,
         )
         tokens = [(job.id, job.attempts[-1].token) for job in jobs]
+        self._asked.update((token, id) for id, token in tokens)
         self._journal.write(batch, lambda error: self._intents_written(error, tokens))
 
     def _intents_written(self, error: str | None, tokens: list[tuple[JobId, str]]) -> None:
         engine = self._engine
-        if engine.closed:
+        still = [token for _, token in tokens if self._asked.get(token) is not None]
+        if engine.closed or not still:
             return
-        still = [(id, token) for id, token in tokens if engine.runs.job_of(token) == id]
         if error is not None:
-            for id, token in still:
-                engine.runs.drop(token)
-                engine.record(e.JobStartRevoked(engine.clock.now(), id, token, error))
+            self._call_off(still, error)
             self.journal_failed(error)
             engine.tick()
             return
-        engine.executor.start([engine.state.jobs[id] for id, _ in still])
+        # One that was told to end meanwhile has no process yet, and need not get one.
+        jobs = {token: engine.state.jobs[self._asked[token]] for token in still}
+        told = [token for token, job in jobs.items() if isinstance(job.status, Stopping)]
+        self._call_off(told, "it was told to end before it was started")
+        for token in still:
+            self._asked.pop(token, None)
+        starts = [job for token, job in jobs.items() if token not in told]
+        if starts:
+            engine.executor.start(starts)
+        if told:
+            engine.tick()
+
+    def _call_off(self, tokens: list[str], why: str) -> None:
+        for token in tokens:
+            id = self._asked.pop(token)
+            self._engine.runs.drop(token)
+            self._engine.record(e.JobStartRevoked(self._engine.clock.now(), id, token, why))
+
+    def call_off_starts(self) -> None:
+        """We leave: what the helper was not yet asked to start goes back in line, so that it is not lost."""
+        self._call_off(list(self._asked), "Tidegate was stopped before it was started")
 
     # --- health ------------------------------------------------------------------------------------------------------
 

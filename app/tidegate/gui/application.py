@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -95,6 +95,10 @@ class Shell:
         if not self.ending.done():
             self.ending.set_result(ending)
 
+    def leave(self, stop_jobs: bool) -> None:
+        """``tidegate shutdown`` reached the engine of this app."""
+        self.end(Ending(0, stop_jobs))
+
     def close_window(self) -> None:
         """The window was closed: the app stays in the tray, or without one asks what is to become of the work."""
         if self.tray.available:
@@ -138,10 +142,12 @@ def run(
     *,
     facts: Callable[[], MachineFacts],
     show_window: bool = True,
+    told_to_leave: Callable[[Callable[[bool], None]], None] | None = None,
 ) -> int:
     """Run the tray application until it ends; the exit code. What ``open_desk`` raises comes out here.
 
     ``files`` are submitted once the window is up; ``session`` is started then, and its result ends the app.
+    ``told_to_leave`` is given the function by which ``tidegate shutdown`` ends the app (stop the jobs too?).
     """
     import qasync  # picks the Qt binding that is loaded already
 
@@ -155,7 +161,8 @@ def run(
     theme.apply()
     tray = Tray()
     tray.show()
-    main = _main(application, open_desk, close_desk, paths, settings, files, session, tray, theme, facts, show_window)
+    make_shell = partial(Shell, application, paths=paths, settings=settings, tray=tray, theme=theme, facts=facts)
+    main = _main(application, open_desk, close_desk, make_shell, files, session, tray, show_window, told_to_leave)
     try:
         return int(loop.run_until_complete(main))
     finally:
@@ -193,14 +200,12 @@ async def _main(
     application: QApplication,
     open_desk: Callable[[], Awaitable[Desk]],
     close_desk: Callable[[bool], Awaitable[None]],
-    paths: Paths,
-    settings: Settings,
+    make_shell: Callable[[Desk], Shell],
     files: Sequence[str],
     session: Callable[[Shell], Awaitable[int]] | None,
     tray: Tray,
-    theme: Theme,
-    facts: Callable[[], MachineFacts],
     show_window: bool,
+    told_to_leave: Callable[[Callable[[bool], None]], None] | None,
 ) -> int:
     ended = asyncio.Event()
     signals = EndSignals(asyncio.get_running_loop(), ended.set)
@@ -210,7 +215,9 @@ async def _main(
     ending = Ending(hurried=True)
     try:
         desk = await open_desk()
-        shell = Shell(application, desk, paths, settings, tray, theme, facts)
+        shell = make_shell(desk)
+        if told_to_leave is not None:
+            told_to_leave(shell.leave)
         if show_window:
             shell.window.show()
         shell.submitter.submit(list(files))

@@ -60,8 +60,7 @@ class Demo:
             # The moment that tells most: one big job runs, and the other says why it does not.
             await telling.one_started("big model")
             await asyncio.sleep(1.5)
-            shell.window.show_page("queue")
-            await shell.grab(self.running_picture)
+            await self.show_running(shell)
             ended = await telling.all_ended(len(FIRST) + 1)
         finally:
             stop_telling()
@@ -73,9 +72,17 @@ class Demo:
         if not self.exit_when_done:
             print("The window stays open; quit from its tray icon or with Ctrl-C here.", file=sys.stderr)
             await asyncio.Event().wait()
+        await self.show_end(shell)
+        return 0
+
+    async def show_running(self, shell: Shell) -> None:
+        """What is seen while jobs run, others wait and one has failed."""
+        shell.window.show_page("queue")
+        await shell.grab(self.running_picture)
+
+    async def show_end(self, shell: Shell) -> None:
         shell.window.show_page("tide")
         await shell.grab(self.final_picture)
-        return 0
 
     def _copy_scripts(self) -> Path:
         folder = self.paths.data_dir.parent / "scripts"
