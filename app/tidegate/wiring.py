@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 3
 TAKE_OVER_S = 10.0
+LEAVE_WITHIN_S = 1.2
+"""After a signal the engine is gone within 2 s, whatever hangs (D1)."""
 REFUSALS = (DatabaseRefused, KeeperUnavailable)
 
 
@@ -110,24 +112,12 @@ class Program:
         self._history: History | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._leave: Callable[[bool], None] = self._begin_closing
+        self._leave: Callable[[bool], object] = self._begin_closing
 
     def acquire(self) -> None:
         """Become the one engine of this home and machine; raises LockHeld when there is another."""
         self.paths.create()
         self._lock.acquire(self.kind)
-
-    def acquire_within(self, seconds: float) -> None:
-        """The same, waiting that long for an engine that is about to leave."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.acquire()
-                return
-            except LockHeld:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
 
     async def open(self) -> LocalDesk:
         """Restore, connect to the keeper, sample, and serve the API."""
@@ -254,11 +244,16 @@ class Program:
         """Whoever runs this program ends it in its own order, and closes it then."""
         self._leave = leave
 
-    def _begin_closing(self, stop_jobs: bool) -> None:
-        self._closing = asyncio.ensure_future(self.close(stop_jobs))
+    def _begin_closing(self, stop_jobs: bool) -> asyncio.Task[None]:
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close(stop_jobs))
+        return self._closing
 
     async def close(self, stop_jobs: bool = False) -> None:
-        """State saved, API closed; keeper and jobs go on unless they are to be stopped."""
+        """State saved, API closed; keeper and jobs go on unless they are to be stopped. Done once, by the first."""
+        await asyncio.shield(self._begin_closing(stop_jobs))
+
+    async def _close(self, stop_jobs: bool) -> None:
         api, self._api = self._api, None
         if api is not None:
             await asyncio.get_running_loop().run_in_executor(None, api.stop)
@@ -329,22 +324,38 @@ def _prepare(kind: str, overrides: Mapping[str, str], foreground: bool) -> Progr
         return 1
     except LockHeld as held:
         print(f"tidegate: {held}", file=sys.stderr)
-        return 1
+        return 0 if kind == "auto" else 1
     set_up_logging(paths, settings, foreground)
     return program
 
 
 def _acquire(program: Program, kind: str) -> None:
-    """Take the lock; the tray application takes over from an engine that was started in the background (D1)."""
-    try:
-        program.acquire()
-    except LockHeld as held:
-        if kind != "gui" or held.kind != "auto":
-            raise
-        from tidegate.api.client import Client
+    """Take the lock; raises LockHeld.
 
-        Client(program.paths).request("POST", "/shutdown", {"stop_jobs": False})
-        program.acquire_within(TAKE_OVER_S)
+    The tray application takes over from an engine in the background (D1). An engine in the background waits for one
+    that is just leaving, and yields to one that answers: several verbs may have started one each.
+    """
+    deadline = time.monotonic() + TAKE_OVER_S
+    while True:
+        try:
+            program.acquire()
+            return
+        except LockHeld as held:
+            if time.monotonic() > deadline or not _leaves_soon(program.paths, kind, held.kind):
+                raise
+        time.sleep(0.05)
+
+
+def _leaves_soon(paths: Paths, kind: str, holder: str) -> bool:
+    from tidegate.api.client import ApiError, Client, NoEngine
+
+    client = Client(paths)
+    if kind == "gui" and holder == "auto":
+        # Not reached when it is just starting or leaving; then it is asked again, or is gone.
+        with contextlib.suppress(NoEngine, ApiError):
+            client.post("/shutdown", {"stop_jobs": False})
+        return True
+    return kind == "auto" and not client.alive()
 
 
 def serve(*, auto: bool, overrides: dict[str, str]) -> int:
@@ -374,7 +385,10 @@ async def _serve(program: Program) -> int:
     waits = [asyncio.ensure_future(leave.wait()), asyncio.ensure_future(program.ended.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     if not program.ended.is_set():
-        await program.close()
+        try:
+            await asyncio.wait_for(program.close(), LEAVE_WITHIN_S)
+        except TimeoutError:
+            log.warning("not everything was closed within %.1f s; leaving, jobs go on under the keeper", LEAVE_WITHIN_S)
     for wait in waits:
         wait.cancel()
     return 0

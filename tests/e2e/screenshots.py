@@ -17,7 +17,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_ROOT / "app")]
 
 from PySide6.QtCore import Qt  # noqa: E402
-from PySide6.QtGui import QGuiApplication  # noqa: E402
 
 from tidegate.desktop.virtual_display import virtual_display  # noqa: E402
 from tidegate.gui.application import Shell, run  # noqa: E402
@@ -28,7 +27,7 @@ from tidegate.settings import load  # noqa: E402
 from tidegate.wiring import Program  # noqa: E402
 
 SCHEMES = (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark))
-WAITS = "big model B"
+WAITS, RUNS = "big model B", "big model A"
 
 
 class Pictures(Demo):
@@ -48,8 +47,8 @@ class Pictures(Demo):
         ids = {job.name: job.id for job in shell.desk.jobs(finished=None)}
         shell.window.open_job(ids[WAITS])
         await self._both(shell, "details-waiting")
-        shell.window.open_job(ids["chatty log"])
-        await self._both(shell, "details-log")
+        shell.window.open_job(ids[RUNS])
+        await self._both(shell, "details-running")
         shell.window.queue.details.closed.emit()
         await self._tides(shell, "running")
         shell.window.show_page("queue")
@@ -70,7 +69,7 @@ class Pictures(Demo):
 
     async def _both(self, shell: Shell, name: str) -> None:
         for scheme, chosen in SCHEMES:
-            QGuiApplication.styleHints().setColorScheme(chosen)
+            shell.theme.follow(chosen)
             file = self.final_picture.with_name(f"{name}-{scheme}.png")
             await shell.grab(file)
             _shrink(file)

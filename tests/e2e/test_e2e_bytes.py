@@ -71,7 +71,7 @@ def test_lines_of_a_file_in_any_encoding(shared: Live) -> None:
 
 
 def test_every_reading_verb_shows_such_a_job_on_one_line_each_and_as_json(shared: Live) -> None:
-    id = shared.cli("submit", "--hold", "--name", ODD, "--label", b"l\xff", "--", "echo", ODD).id
+    id = shared.cli("submit", "--hold", "--name", ODD, "--", "echo", ODD).id
     for verb in ("list", "show", "why", "journal"):
         for json_ in ([], ["--json"]):
             said = shared.cli(verb, *([id] if verb in ("show", "why") else []), *json_)

@@ -249,6 +249,23 @@ def test_shutdown_with_its_jobs_ends_them_and_the_keeper_within_kill_timeout() -
         assert {job["outcome"] for job in jobs} == {"cancelled"}, [job["outcome"] for job in jobs]
 
 
+def test_a_signal_ends_an_engine_that_waits_for_its_jobs_to_end() -> None:
+    with live_home(kill_timeout="6") as live:
+        live.start()
+        id = live.submit("sh", "-c", DEAF)
+        until(lambda: live.log_of(id).exists() and live.log_of(id).read_bytes() == b"deaf\n")
+        (keeper,) = live.keepers()
+        pid = live.pid_of(id)
+        asking = live.begin("shutdown", "--stop-jobs")
+        until(lambda: "listening" in live.log() and not live.client.alive())
+        code, seconds = live.signal(signal.SIGTERM)
+        assert code == 0
+        assert seconds < ENDS_WITHIN_S
+        assert asking.wait(10) == 0
+        until(lambda: not alive(pid) and not alive(keeper), 10)
+        live.expected_errors = ("not everything was closed",)
+
+
 def test_the_keeper_leaves_when_it_is_not_needed(engine: Live) -> None:
     assert engine.cli("run", "--", "true").code == 0
     (keeper,) = engine.keepers()

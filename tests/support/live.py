@@ -125,12 +125,12 @@ class Live:
 
     # --- the engine -----------------------------------------------------------------------------------------------
 
-    def start(self, *options: str, env: Mapping[str, str] | None = None) -> None:
-        """``tidegate serve`` until it is ready; fails with what it said when it ends instead."""
+    def start(self, *options: str, env: Mapping[str, str] | None = None, verb: str = "serve") -> None:
+        """``tidegate serve`` (or ``gui``) until it is ready; fails with what it said when it ends instead."""
         assert self.engine is None or self.engine.poll() is not None, "the engine runs already"
         with open(self.said, "ab") as output:
             self.engine = subprocess.Popen(
-                program("serve", *options),
+                program(verb, *options),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

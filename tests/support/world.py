@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from itertools import count
 
+from tidegate.core.admission import open_ledger
+from tidegate.core.events import JobStarting
 from tidegate.core.job import Job, JobId, JobSpec
 from tidegate.core.policy import Policy
 from tidegate.core.resources import GIB, MIB, GpuRequest
@@ -22,11 +24,29 @@ from tidegate.simulator.virtual_clock import VirtualClock
 
 
 class CheckedStore(Store):
-    """A Store whose State is checked against its indices after every single event."""
+    """A Store whose State is checked against its indices after every single event, and its ledger before a start."""
 
     def apply(self, event: object) -> None:
+        if isinstance(event, JobStarting) and event.id not in self.state.forced:
+            check_ledger(self.state, event)
         super().apply(event)  # type: ignore[arg-type]
         self.state.check()
+
+
+def check_ledger(state: State, start: JobStarting) -> None:
+    """A start that admission decided is within everything that is promised at this very moment (D6)."""
+    ledger = open_ledger(state, start.at)
+    assert ledger.gates == [], f"job {start.id} starts although nothing may start: {ledger.gates}"
+    assert ledger.slots_max is None or ledger.slots < ledger.slots_max, f"job {start.id} starts without a worker slot"
+    assert ledger.reserved_cores + start.estimate.cores <= ledger.cores + 1e-9, f"job {start.id} starts without cores"
+    if ledger.memory_line_bytes is not None and ledger.other_bytes is not None:
+        wanted = ledger.other_bytes + ledger.reserved_bytes + start.estimate.memory_bytes
+        assert wanted <= ledger.memory_line_bytes, f"job {start.id} starts over the ledger"
+    if not start.estimate.known:
+        assert ledger.unsettled is None, f"job {start.id} starts beside another of unknown memory"
+        assert ledger.unknown_starts_left > 0, f"job {start.id} starts over the rate of unknown ones"
+    for lock in state.jobs[start.id].spec.locks:
+        assert lock not in ledger.locks, f"job {start.id} starts although {lock} is taken"
 
 
 class JobBuilder:

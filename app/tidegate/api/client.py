@@ -278,7 +278,7 @@ def start_engine(paths: Paths, environ: Mapping[str, str] | None = None) -> Clie
     # An engine that a job starts is no part of that job: it must not be taken for one of its processes.
     given = os.environ if environ is None else environ
     variables = {name: value for name, value in given.items() if name != RUN_TOKEN}
-    with open(said, "wb") as output:
+    with open(said, "ab") as output:
         engine = subprocess.Popen(
             [*program, "serve", "--auto"],
             stdin=subprocess.DEVNULL,

@@ -96,21 +96,23 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
     policy, machine = state.policy, state.machine
     ledger = Ledger(now, policy, machine.mode)
     active = list(state.active.values())
-    ours = 0
+    ours = reserved = running = 0
+    reserved_cores = 0.0
     for job in active:
-        held = holding(job, policy, state.profile(job), now)
-        ledger.reserved_bytes += held.memory_bytes
-        ledger.reserved_cores += held.cores
-        ledger.slots += held.slots
-        ledger.running += held.slots
+        memory, cores, slots = holding(job, policy, state.profile(job), now)
+        reserved += memory
+        reserved_cores += cores
+        running += slots
         if job.usage is not None and job.usage.memory_bytes is not None:
             ours += job.usage.memory_bytes
         # A job told to end grows no more; one that waits for its first reading may.
         unknown = job.estimate is None or not job.estimate.known
-        if unknown and held.slots and not isinstance(job.status, Stopping) and not settled(job, policy, now):
+        if unknown and slots and not isinstance(job.status, Stopping) and not settled(job, policy, now):
             ledger.unsettled = job.id
         for lock in job.spec.locks:
             ledger.locks[lock] = job.id
+    ledger.reserved_bytes, ledger.reserved_cores = reserved, reserved_cores
+    ledger.slots = ledger.running = running
     ledger.array_running = dict(state.array_running)
     reading = machine.reading
     if reading is not None:

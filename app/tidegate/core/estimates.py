@@ -11,6 +11,9 @@ from tidegate.core.resources import Estimate, EstimateSource
 
 UNDECLARED_MARGIN = 1.2
 
+# Made once: a union written where it is asked for is made anew at every call, and this is asked for every running job.
+WITH_A_SLOT = (Running, Starting, Stopping)
+
 
 def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_bytes: int | None) -> Estimate:
     """min(declared, learned), else either, else the default of its class (at most half of what is free), D4."""
@@ -84,14 +87,10 @@ def holding(job: Job, policy: Policy, profile: Profile | None, now: float) -> Ho
     """What an active job counts with. A paused one keeps its memory, but no cores and no worker slot (D6)."""
     attempt = job.attempts[-1]
     memory = reserved_memory_bytes(job, attempt, policy, profile, now)
-    cores = job.estimate.cores if job.estimate is not None else 1.0
-    match job.status:
-        case Paused():
-            return Holding(memory, 0.0, 0)
-        case Starting() | Running() | Stopping():
-            return Holding(memory, cores, 1)
-        case _:
-            raise AssertionError(f"job {job.id} is {job.status_name}: it holds nothing")
+    if isinstance(job.status, WITH_A_SLOT):
+        return Holding(memory, job.estimate.cores if job.estimate is not None else 1.0, 1)
+    assert isinstance(job.status, Paused), f"job {job.id} is {job.status_name}: it holds nothing"
+    return Holding(memory, 0.0, 0)
 
 
 def other_programs_bytes(used_bytes: int, ours_bytes: int, unseen_bytes: int = 0, last_bytes: int | None = None) -> int:

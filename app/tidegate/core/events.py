@@ -136,13 +136,17 @@ class JobResumed:
 
 @dataclass(frozen=True, slots=True)
 class JobStopping:
-    """It was told to end. ``outcome`` None: it goes back to its queue when it has ended."""
+    """It was told to end. ``outcome`` None: it goes back to its queue when it has ended.
+
+    ``unasked``: no person asked for it; a limit or the guard did it.
+    """
 
     at: float
     id: JobId
     outcome: Outcome | None
     why: str
     kill_at: float | None = None
+    unasked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

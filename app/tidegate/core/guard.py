@@ -39,9 +39,9 @@ def enforce_limits(state: State, now: float) -> list[Action]:
             if now >= job.status.kill_at + OVERDUE_S:
                 actions.append(Kill(job.id, job.status.outcome, job.status.why))
             continue
-        if not isinstance(job.status, Running | Paused):
-            continue
         limit = job.spec.memory_limit_bytes
+        if (limit is None and job.spec.time_limit_s is None) or not isinstance(job.status, Running | Paused):
+            continue
         used = job.usage.memory_bytes if job.usage is not None else None
         if limit is not None and used is not None and used > limit:
             why = f"used {format_size(used)}, over its limit of {format_size(limit)}"
@@ -98,7 +98,9 @@ def relieve(state: State, now: float) -> list[Action]:
         return step
     if step or not worse or _ending(state):
         return step
-    if machine.last_intervention_at is not None and now - machine.last_intervention_at < policy.guard_settle_s:
+    # What was done last, and what was frozen before this emergency began, is given time to show its effect.
+    moments = (machine.last_intervention_at, machine.mode_since)
+    if any(moment is not None and now - moment < policy.guard_settle_s for moment in moments):
         return []
     candidates = [job for job in state.active.values() if isinstance(job.status, Running | Paused)]
     return _next_step(candidates, policy, why, end_for_good=True)
@@ -142,9 +144,12 @@ def _next_step(jobs: list[Job], policy: Policy, why: str, end_for_good: bool) ->
 
 def _last_line(state: State, now: float, available: int) -> list[Action]:
     """No time for anything mild: kill the first victim; the next when it is gone or a second has passed (D7.3)."""
-    last = state.machine.last_intervention_at
-    dying = any(isinstance(job.status, Stopping) for job in state.active.values())
-    if last is not None and now - last < LAST_LINE_PACE_S and dying:
+    machine = state.machine
+    # Only a fresh reading tells whether the last victim's end was enough.
+    if machine.timed_samples <= machine.last_intervention_sample or machine.falling_bytes_s < 0:
+        return []
+    last = machine.last_intervention_at
+    if last is not None and now - last < LAST_LINE_PACE_S and _ending(state):
         return []
     candidates = [job for job in state.active.values() if isinstance(job.status, Running | Paused | Starting)]
     ordered = victims([job for job in candidates if job.spec.preemptible])

@@ -266,6 +266,8 @@ class Job:
     forced: bool = False
     last_wait: WaitReason | None = None
     story: tuple[str, ...] = ()
+    # What its runs are learned under; made by State.profile when it is first asked for.
+    learning_key: str | None = None
 
     @property
     def attempt(self) -> Attempt | None:

@@ -42,13 +42,13 @@ def _ema(before: float | None, value: float | None, alpha: float) -> float | Non
 
 
 def _falling(before: MachineReading | None, reading: MachineReading) -> float:
-    """How fast available memory falls, bytes per second; 0 when it does not."""
+    """How fast available memory falls, bytes per second; negative when it rises, 0 when nobody knows."""
     if before is None or before.memory_available_bytes is None or reading.memory_available_bytes is None:
         return 0.0
     elapsed = reading.at - before.at
     if elapsed <= 0:
         return 0.0
-    return max(0.0, (before.memory_available_bytes - reading.memory_available_bytes) / elapsed)
+    return (before.memory_available_bytes - reading.memory_available_bytes) / elapsed
 
 
 def emergency_causes(machine: MachineState, policy: Policy) -> tuple[str, ...]:

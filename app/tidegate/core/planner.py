@@ -267,14 +267,12 @@ def _wake_at(state: State, now: float) -> float | None:
     if state.intake.until is not None:
         moments.append(state.intake.until)
     for job in state.active.values():
-        match job.status:
-            case Running():
-                limit = time_limit_at(job)
-                if limit is not None:
-                    moments.append(limit)
-            case Paused(resume_at=float(moment)):
-                moments.append(moment)
-            case _:
-                pass
+        if isinstance(job.status, Paused):
+            if job.status.resume_at is not None:
+                moments.append(job.status.resume_at)
+        elif job.spec.time_limit_s is not None and isinstance(job.status, Running):
+            limit = time_limit_at(job)
+            if limit is not None:
+                moments.append(limit)
     later = [moment for moment in moments if moment > now]
     return min(later, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tidegate.core.job import (
@@ -59,7 +60,7 @@ class State:
     ``active`` holds jobs with a process or an intent to have one, in order of start; ``line`` those that may start;
     ``parked`` those that wait for a moment or for another job; held and finished ones are only in ``jobs``.
     ``dependants`` are the parked and held jobs that wait for the end of others, by those others' number; ``keys`` the
-    unfinished jobs by their dedupe key.
+    numbers of unfinished jobs by their dedupe key.
     """
 
     __slots__ = (
@@ -99,7 +100,7 @@ class State:
         self.array_running: dict[int, int] = {}
         self.finished_order: dict[JobId, None] = {}
         self.forced: dict[JobId, None] = {}
-        self.keys: dict[str, JobId] = {}
+        self.keys: dict[str, int] = {}
         self.profiles: dict[str, Profile] = {}
         self.machine = MachineState()
         self.intake = Intake()
@@ -126,7 +127,12 @@ class State:
         return id in self.jobs or (id.index is None and id.number in self.arrays)
 
     def profile(self, job: Job) -> Profile | None:
-        return self.profiles.get(profile_key(job.spec)) if self.profiles else None
+        """What earlier runs of this job's command taught; None before the first."""
+        if not self.profiles:
+            return None
+        if job.learning_key is None:
+            job.learning_key = profile_key(job.spec)
+        return self.profiles.get(job.learning_key)
 
     def counts(self) -> dict[str, int]:
         """How many jobs stand where; ``queued`` counts waiting ones, ``held`` apart."""
@@ -156,6 +162,18 @@ class State:
             other.queued_count += 1
         return other
 
+    def bring(self, other: State, ids: Iterable[JobId]) -> None:
+        """Copy jobs of another State that this fork of it lacks, for looking at only: they take no part."""
+        for wanted in ids:
+            for id in other.elements(wanted.number):
+                if id not in self.jobs:
+                    self.jobs[id] = copy.copy(other.jobs[id])
+                if id.index is not None:
+                    self.arrays.setdefault(id.number, {})[id] = None
+            ends = other.array_ends.get(wanted.number)
+            if ends is not None:
+                self.array_ends[wanted.number] = copy.copy(ends)
+
     def check(self) -> None:
         """Raise AssertionError when indices and jobs tell different stories (tests call this after every apply)."""
         queued = 0
@@ -183,7 +201,8 @@ class State:
         awaiting = {id for ids in self.dependants.values() for id in ids}
         wanted = {id for id, job in self.jobs.items() if job.spec.after and (id in self.parked or _is_held(job))}
         assert awaiting == wanted, f"{awaiting ^ wanted} should be told of others' ends, or should not"
-        assert all(id in self.jobs and self.jobs[id].outcome is None for id in self.keys.values())
+        for number in self.keys.values():
+            assert any(self.jobs[id].outcome is None for id in self.elements(number)), f"key of ended job {number}"
         assert len(self.active) == sum(1 for id in self.active if id in self.jobs)
         running: dict[int, int] = {}
         for id in self.active:
@@ -253,11 +272,14 @@ class State:
     def take_key(self, job: Job) -> None:
         """While it is unfinished, this is the job of its dedupe key."""
         if job.spec.dedupe_key is not None:
-            self.keys.setdefault(job.spec.dedupe_key, job.id)
+            self.keys.setdefault(job.spec.dedupe_key, job.id.number)
 
     def leave_key(self, job: Job) -> None:
-        if job.spec.dedupe_key is not None and self.keys.get(job.spec.dedupe_key) == job.id:
-            del self.keys[job.spec.dedupe_key]
+        key, number = job.spec.dedupe_key, job.id.number
+        if key is None or self.keys.get(key) != number:
+            return
+        if job.id.index is None or not self.array_ends[number].open:
+            del self.keys[key]
 
 
 def _is_held(job: Job) -> bool:

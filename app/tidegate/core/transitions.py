@@ -237,6 +237,7 @@ def apply_job_edited(state: State, event: e.JobEdited) -> None:
         state.await_no_more(job)
     state.leave_key(job)
     job.spec = event.spec
+    job.learning_key = None
     state.take_key(job)
     if not queued:
         state.await_others(job)

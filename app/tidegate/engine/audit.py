@@ -149,6 +149,11 @@ def notice(state: State, event: e.Event) -> Notice | None:
         case e.JobPaused() if event.reason.value in ("memory", "gpu"):
             text = "It resumes when there is room again."
             return Notice(event.at, f"Paused {_name(state, event.id)} for memory", text, event.id, "warning")
+        case e.JobStopping(unasked=True, outcome=None):
+            title = f"Stopped {_name(state, event.id)}; it runs again later"
+            return Notice(event.at, title, event.why, event.id, "warning")
+        case e.JobStopping(unasked=True, outcome=Outcome.KILLED):
+            return Notice(event.at, f"Ended {_name(state, event.id)}", event.why, event.id, "error")
         case e.JobExited():
             return _end_notice(state.jobs[event.id], event)
         case e.JournalHealthChanged(error=str(error)):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from tidegate.core import events as e
-from tidegate.core.job import Finished, Held, Job, JobId
+from tidegate.core.job import Job, JobId
 from tidegate.core.policy import Policy
-from tidegate.core.reasons import WaitReason
 from tidegate.engine import intake
 from tidegate.engine.commands import run_command
 from tidegate.engine.engine import Engine
-from tidegate.engine.picture import intake_view, job_view, machine_view
 from tidegate.engine.ports import (
     Change,
     Command,
@@ -26,6 +23,7 @@ from tidegate.engine.ports import (
     Submission,
     Submitted,
 )
+from tidegate.engine.reading import Reading, read_log
 from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
 
 T = TypeVar("T")
@@ -35,7 +33,7 @@ REFRESHED_WAITING = 100
 
 
 class LocalDesk:
-    """Reads picture the State from any thread: parts of a job are frozen and replaced whole, so a view is never torn.
+    """Reads picture the State from any thread.
 
     Everything that changes something runs on the engine's loop, whichever loop it is awaited from.
     """
@@ -56,13 +54,10 @@ class LocalDesk:
         self._engine = engine
         self._history = history
         self._loop = loop
-        self._version = version
-        self._kind = kind
-        self._pid_of = pid_of
+        self._reading = Reading(engine, history, version=version, kind=kind, pid_of=pid_of, log_path=log_path)
         self._log_path = log_path
         self._dropped = dropped
         self._shut_down = shut_down
-        self._started_at = engine.clock.now()
         self._listeners: tuple[Callable[[Change], None], ...] = ()
         self._pending_notices: list[Notice] = []
         self._pending_sample: MachineSample | None = None
@@ -73,97 +68,34 @@ class LocalDesk:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def status(self) -> StatusView:
-        state = self._engine.state
-        now = self._engine.clock.now()
-        machine = state.machine
-        return StatusView(
-            mode=machine.mode.value,
-            mode_since=machine.mode_since,
-            mode_causes=machine.mode_causes,
-            machine=machine_view(state, now),
-            counts=state.counts(),
-            intake=intake_view(state),
-            strategy="priority_based",
-            version=self._version,
-            kind=self._kind,
-            pid=os.getpid(),
-            started_at=self._started_at,
-            uptime_s=max(0.0, now - self._started_at),
-            journal_error=state.journal_error,
-            warnings=tuple(self._engine.warnings),
-            event_id=self._engine.store.event_id,
-        )
-
-    def _view(self, job: Job, now: float) -> JobView:
-        engine = self._engine
-        waits: tuple[WaitReason, ...] = ()
-        if engine.plan is not None and job.id in engine.state.jobs and not isinstance(job.status, Finished):
-            waits = engine.plan.waits[job.id]
-        return job_view(engine.state, job, waits, now, self._pid_of, self._log_path)
+        return self._reading.status()
 
     def jobs(self, *, finished: int | None = 0, offset: int = 0, limit: int | None = None) -> list[JobView]:
-        state = self._engine.state
-        end = None if limit is None else offset + limit
-        found = list(state.active.values())
-        if end is None or len(found) < end:
-            wanted = state.queued_count if end is None else end - len(found)
-            ids = list(state.line) if end is None else state.line.first(wanted)
-            found += [state.jobs[id] for id in ids if id in state.jobs]
-        if end is None or len(found) < end:
-            found += list(state.parked.values())
-            found += [job for job in list(state.jobs.values()) if isinstance(job.status, Held)]
-        if (end is None or len(found) < end) and finished != 0:
-            found += self._finished(finished if end is None else min(finished or end, end))
-        now = self._engine.clock.now()
-        return [self._view(job, now) for job in found[offset:end]]
-
-    def _finished(self, count: int | None) -> list[Job]:
-        """The newest finished jobs: those in memory, and older ones from the history."""
-        state = self._engine.state
-        recent = [state.jobs[id] for id in reversed(list(state.finished_order)) if id in state.jobs]
-        if count is not None and len(recent) >= count:
-            return recent[:count]
-        known = {job.id for job in recent}
-        older = self._history.finished(None, None if count is None else count)
-        missing = [job for job in older if job.id not in known and job.id not in state.jobs]
-        return (recent + missing)[:count]
+        return self._reading.jobs(finished, offset, limit)
 
     def job(self, id: JobId) -> list[JobView]:
-        return [self._view(job, self._engine.clock.now()) for job in self._find(id)]
-
-    def _find(self, id: JobId) -> list[Job]:
-        state = self._engine.state
-        if id in state.jobs:
-            return [state.jobs[id]]
-        elements = [] if id.index is not None else [state.jobs[item] for item in state.elements(id.number)]
-        known = {job.id for job in elements}
-        elements += [job for job in self._history.job(id) if job.id not in known]
-        return sorted(elements, key=lambda job: job.id)
+        return self._reading.job(id)
 
     def last_number(self) -> int | None:
         return self._engine.next_number - 1 or None
 
     def samples(self, since: float) -> list[MachineSample]:
-        recent = [sample for sample in list(self._engine.store.samples) if sample.at >= since]
-        oldest = recent[0].at if recent else self._engine.clock.now()
-        if since < oldest - 5.0:
-            return self._history.samples(since, oldest) + recent
-        return recent
+        return self._reading.samples(since)
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]:
         return self._history.ticks(since, job, limit)
 
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
-        found = self._find(id)
+        found = self._reading.find(id)
         if not found:
             raise KeyError(str(id))
-        job = found[0]
-        number = attempt if attempt is not None else (job.attempts[-1].number if job.attempts else 1)
-        path = self._log_path(str(job.id), number)
+        attempts, ended = found[0].attempts, found[0].outcome is not None
+        current = attempts[-1].number if attempts else None
+        number = attempt if attempt is not None else (current or 1)
+        path = self._log_path(str(found[0].id), number)
         # Asked before the file is read: an end that comes later is seen at the next call, and no output is missed.
-        current = job.attempts[-1].number if job.attempts else None
-        ended = isinstance(job.status, Finished) or (current is not None and number < current)
-        return _read_log(path, offset, limit, ended, self._dropped(path))
+        ended = ended or (current is not None and number < current)
+        return read_log(path, offset, limit, ended, self._dropped(path))
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
@@ -196,7 +128,7 @@ class LocalDesk:
         store, now = self._engine.store, self._engine.clock.now()
         ids = store.changed_since(after) if after <= store.event_id else None
         jobs = [store.state.jobs[id] for id in (store.state.jobs if ids is None else ids) if id in store.state.jobs]
-        views = tuple(self._view(job, now) for job in jobs)
+        views = tuple(self._reading.view(job, now) for job in jobs)
         return Change(store.event_id, now, views, (), self.status())
 
     def _on_published(self, notices: Sequence[Notice], sample: MachineSample | None) -> None:
@@ -228,7 +160,7 @@ class LocalDesk:
             # Usage and reasons move with every reading, although the jobs themselves do not.
             moved.update(dict.fromkeys(state.active))
             moved.update(dict.fromkeys(state.line.first(REFRESHED_WAITING)))
-        views = tuple(self._view(state.jobs[id], now) for id in moved if id in state.jobs)
+        views = tuple(self._reading.view(state.jobs[id], now) for id in moved if id in state.jobs)
         names = tuple(str(id) for id in gone)
         change = Change(event_id, now, views, names, self.status(), sample)
         changes = [change, *(Change(event_id, now, notice=notice) for notice in notices)]
@@ -307,8 +239,7 @@ class LocalDesk:
         if why is not None:
             return Preview(False, why, why, None)
         job, starts, sentence = intake.preview(self._engine, submission)
-        view = job_view(state, job, (), self._engine.clock.now(), self._pid_of, self._log_path)
-        return Preview(starts, None, sentence, view)
+        return Preview(starts, None, sentence, self._reading.plain_view(job))
 
     async def command(self, command: Command) -> list[CommandResult]:
         return await self._on_engine(lambda: self._command(command))
@@ -324,10 +255,13 @@ class LocalDesk:
         return await self._on_engine(lambda: self._wait(ids, timeout_s, any_one))
 
     async def _wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool) -> list[JobView] | None:
+        if not ids:
+            return []
+        state = self._engine.state
         futures = []
         for id in ids:
-            state = self._engine.state
-            inner = [id] if id in state.jobs else state.elements(id.number)
+            elements = state.elements(id.number) if id.index is None else []
+            inner = [id] if id in state.jobs else elements  # none in memory: it has ended
             futures.append(asyncio.gather(*(self._end_of(item) for item in inner)))
         mode = asyncio.FIRST_COMPLETED if any_one else asyncio.ALL_COMPLETED
         _done, pending = await asyncio.wait(futures, timeout=timeout_s, return_when=mode)
@@ -340,7 +274,9 @@ class LocalDesk:
 
     def _end_of(self, id: JobId) -> asyncio.Future[None]:
         future: asyncio.Future[None] = self._loop.create_future()
-        self._engine.runs.when_finished(id, lambda _job: None if future.done() else future.set_result(None))
+        forget = self._engine.runs.when_finished(id, lambda _job: None if future.done() else future.set_result(None))
+        # Who gives up waiting leaves nothing behind.
+        future.add_done_callback(lambda _future: forget())
         return future
 
     async def set_policy(self, policy: Policy) -> None:
@@ -352,23 +288,3 @@ class LocalDesk:
 
     async def shutdown(self, stop_jobs: bool) -> None:
         await self._on_engine(lambda: self._shut_down(stop_jobs))
-
-
-def _read_log(path: str, offset: int, limit: int, ended: bool, dropped: tuple[int, int] | None) -> LogChunk:
-    """A piece of a file; a missing one is empty (the job has not started, or its log was deleted)."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return LogChunk(b"", 0, 0, 0, None, ended, path)
-    try:
-        size = os.fstat(handle).st_size
-        start = max(0, size + offset) if offset < 0 else min(offset, size)
-        if dropped is not None and dropped[0] <= start < dropped[1]:
-            start = dropped[1]
-        until = start + limit
-        if dropped is not None and start < dropped[0]:
-            until = min(until, dropped[0])
-        data = os.pread(handle, max(0, until - start), start)
-    finally:
-        os.close(handle)
-    return LogChunk(data, start, start + len(data), size, dropped, ended, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from tidegate.core import events as e
@@ -43,6 +43,14 @@ log = logging.getLogger(__name__)
 INTERVAL_FACTOR = {Mode.NORMAL: 1.0, Mode.HIGH: 0.5, Mode.EMERGENCY: 0.1}
 
 
+@dataclass(slots=True)
+class Accepting:
+    """Submissions that have their numbers but are not yet on disk: how many jobs, and the numbers of their keys."""
+
+    jobs: int = 0
+    keys: dict[str, int] = field(default_factory=dict)
+
+
 class Engine:
     """Owns the Store and drives the world through the ports. Everything here runs on one thread.
 
@@ -75,6 +83,7 @@ class Engine:
         self.finished_in_memory = finished_in_memory
         self.next_number = 1
         self.next_sequence = 1
+        self.accepting = Accepting()
         self.plan: Plan | None = None
         self.planner_failures = 0
         self.warnings: list[str] = []

@@ -38,7 +38,7 @@ class Hands:
                 case Resume():
                     self.resume(job, action.thaw, now)
                 case Terminate() | Kill():
-                    self.stop(job, action, now)
+                    self.stop(job, action, now, unasked=True)
                 case _:
                     assert_never(action)
 
@@ -73,13 +73,13 @@ class Hands:
         self._engine.record(e.JobResumed(now, job.id, thaw))
         self._engine.executor.resume(job)
 
-    def stop(self, job: Job, action: Terminate | Kill, now: float) -> None:
+    def stop(self, job: Job, action: Terminate | Kill, now: float, unasked: bool = False) -> None:
         """End a job's processes, with or without grace; what the end is called was decided before."""
         if not isinstance(job.status, Starting | Running | Paused | Stopping):
             return
         was_starting = isinstance(job.status, Starting)
         kill_at = now + action.grace_s if isinstance(action, Terminate) else None
-        self._engine.record(e.JobStopping(now, job.id, action.outcome, action.why, kill_at))
+        self._engine.record(e.JobStopping(now, job.id, action.outcome, action.why, kill_at, unasked))
         if was_starting:
             return
         if isinstance(action, Terminate):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from tidegate.core import events as e
 from tidegate.core.actions import Start
-from tidegate.core.job import Held, Job, JobId, JobSpec, Queued
+from tidegate.core.job import Finished, Held, Job, JobId, Queued
 from tidegate.core.planner import plan
 from tidegate.core.transitions import apply
 from tidegate.core.verdicts import never_fits
@@ -24,10 +23,9 @@ def check_intake(engine: Engine, submissions: Sequence[Submission]) -> None:
         raise EngineUnwilling(f"nothing can be accepted: the journal cannot be written ({engine.state.journal_error})")
     wanted = sum(len(s.array_indices) if s.array_indices else 1 for s in submissions)
     most = engine.state.policy.max_queued
-    if engine.state.queued_count + wanted > most:
-        raise EngineUnwilling(
-            f"{engine.state.queued_count} jobs wait already and {wanted} more would be over max_queued = {most}"
-        )
+    waiting = engine.state.queued_count + engine.accepting.jobs
+    if waiting + wanted > most:
+        raise EngineUnwilling(f"{waiting} jobs wait already and {wanted} more would be over max_queued = {most}")
 
 
 def refusal(engine: Engine, submission: Submission, known: Callable[[JobId], bool]) -> str | None:
@@ -56,15 +54,28 @@ def accept(
     now = engine.clock.now()
     events: list[e.JobSubmitted] = []
     answers: list[Submitted] = []
+    keys: dict[str, int] = {}
     for submission in submissions:
+        key = submission.spec.dedupe_key
+        same = _unfinished(engine, key)
+        if key is not None and same is not None:
+            note = f"job {same} has the key {key!r} and is unfinished, so nothing was added"
+            answers.append(Submitted(JobId(same), None, (*submission.warnings, note)))
+            continue
         number = engine.next_number
         engine.next_number += 1
+        if key is not None:
+            keys[key] = engine.accepting.keys[key] = number
         for id in _ids(number, submission):
             events.append(e.JobSubmitted(now, id, submission.spec, engine.next_sequence, submission.held))
             engine.next_sequence += 1
         answers.append(Submitted(JobId(number), None, submission.warnings))
+    engine.accepting.jobs += len(events)
 
     def committed(error: str | None) -> None:
+        engine.accepting.jobs -= len(events)
+        for key in keys:
+            del engine.accepting.keys[key]
         if error is not None:
             engine.writer.journal_failed(error)
             done(EngineUnwilling(f"not accepted: {error}"))
@@ -77,9 +88,18 @@ def accept(
         done(answers)
         engine.tick()
 
+    # An answer with the number of another submission waits for the disk too: batches are written in order, and one
+    # that could not be written fails the next as well.
     records = tuple(_record(event) for event in events)
     counters = ((META_NEXT_NUMBER, str(engine.next_number)), (META_NEXT_SEQUENCE, str(engine.next_sequence)))
     engine.journal.write(Batch(added=records, meta=counters, durable=True), committed)
+
+
+def _unfinished(engine: Engine, key: str | None) -> int | None:
+    """The number of the unfinished job with this dedupe key, also of one that is just being written."""
+    if key is None:
+        return None
+    return engine.state.keys.get(key, engine.accepting.keys.get(key))
 
 
 def _ids(number: int, submission: Submission) -> list[JobId]:
@@ -97,12 +117,15 @@ def preview(engine: Engine, submission: Submission) -> tuple[Job, bool, str]:
     """What the real planner would do with it now, on a bounded copy of State (D3): the job, started?, and why not."""
     now = engine.clock.now()
     fork = engine.state.fork()
+    fork.bring(engine.state, [dependency.job for dependency in submission.spec.after])
     index = submission.array_indices[0] if submission.array_indices else None
     id = JobId(PREVIEW_NUMBER, index)
-    spec: JobSpec = replace(submission.spec, after=tuple(d for d in submission.spec.after if d.job in fork.jobs))
-    apply(fork, e.JobSubmitted(now, id, spec, engine.next_sequence, submission.held))
+    apply(fork, e.JobSubmitted(now, id, submission.spec, engine.next_sequence, submission.held))
+    job = fork.jobs[id]
+    if isinstance(job.status, Finished):
+        return job, False, job.status.why or "it could never run"
     decided = plan(fork, now)
     starts = any(isinstance(action, Start) and action.id == id for action in decided.actions)
     waits = decided.waits[id] if not starts else ()
     sentence = waits[0].sentence if waits else "starts at once"
-    return fork.jobs[id], starts, sentence
+    return job, starts, sentence

@@ -113,7 +113,7 @@ class Runs:
             )
         )
         if job.outcome is Outcome.SUCCEEDED:
-            engine.writer.note_lesson(id)
+            engine.writer.note_lesson(engine.state.profile(job))
         self._forget(event.token)
 
     def _forget(self, token: str) -> None:
@@ -181,13 +181,22 @@ class Runs:
         for callback in self._confirmations.pop((token, kind), ()):
             callback(why)
 
-    def when_finished(self, id: JobId, callback: Callable[[Job], None]) -> None:
-        """Call back once the job has ended (at once when it has)."""
+    def when_finished(self, id: JobId, callback: Callable[[Job], None]) -> Callable[[], None]:
+        """Call back once the job has ended (at once when it has); the returned function takes the wish back."""
         job = self._engine.state.jobs.get(id)
         if job is not None and isinstance(job.status, Finished):
             callback(job)
-        else:
-            self._finished.setdefault(id, []).append(callback)
+            return lambda: None
+        waiting = self._finished.setdefault(id, [])
+        waiting.append(callback)
+
+        def take_back() -> None:
+            if callback in waiting:
+                waiting.remove(callback)
+            if not waiting and self._finished.get(id) is waiting:
+                del self._finished[id]
+
+        return take_back
 
     def tell_finished(self, job: Job) -> None:
         """Answer everybody who waited for this job's end."""

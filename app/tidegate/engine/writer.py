@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
 from tidegate.core.job import Finished, Job, JobId, Starting, Stopping
+from tidegate.core.prediction import Profile
 from tidegate.engine.ports import Batch, JobRecord, JournalPort, TickRecord
 from tidegate.engine.views import MachineSample
 
@@ -25,7 +26,7 @@ class Writer:
         self._starting: list[JobId] = []
         self._asked: dict[str, JobId] = {}
         self._ended_tokens: list[str] = []
-        self._taught: list[JobId] = []
+        self._taught: dict[str, Profile] = {}
         self._probing = False
 
     # --- collecting --------------------------------------------------------------------------------------------------
@@ -42,9 +43,10 @@ class Writer:
         """The end of this run is known; the helper may forget it once that is on disk."""
         self._ended_tokens.append(token)
 
-    def note_lesson(self, id: JobId) -> None:
-        """This job's end changed what is known of its kind."""
-        self._taught.append(id)
+    def note_lesson(self, profile: Profile | None) -> None:
+        """A job's end changed what is known of its kind."""
+        if profile is not None:
+            self._taught[profile.key] = profile
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -52,7 +54,7 @@ class Writer:
         """Hand everything that moved to the journal: first what may be written later, then the intents (durable)."""
         engine, state = self._engine, self._engine.state
         ids = engine.store.take_unsaved()
-        starting = [id for id in self._starting if isinstance(state.jobs[id].status, Starting)]
+        starting = [id for id in self._starting if isinstance(state.jobs[id].status, Starting | Stopping)]
         self._starting.clear()
         apart = set(starting)
         changed, attempts = [], []
@@ -66,16 +68,19 @@ class Writer:
                 engine.runs.tell_finished(job)
         ended, self._ended_tokens = self._ended_tokens, []
         ticks, self._ticks = self._ticks, []
-        profiles = [profile for id in self._taught if (profile := state.profile(state.jobs[id])) is not None]
-        self._taught.clear()
         samples = (sample,) if sample is not None else ()
-        if changed or ticks or samples or ended:
+        # With the samples is often enough: a kind with a thousand ends a second is written once, not a thousand times.
+        profiles: tuple[Profile, ...] = ()
+        if samples or engine.closed:
+            profiles = tuple(self._taught.values())
+            self._taught.clear()
+        if changed or ticks or samples or ended or profiles:
             batch = Batch(
                 changed=tuple(changed),
                 attempts=tuple(attempts),
                 ticks=tuple(ticks),
                 samples=samples,
-                profiles=tuple(profiles),
+                profiles=profiles,
             )
             self._journal.write(batch, (lambda error: self._written(error, ended)) if ended else None)
         if starting:

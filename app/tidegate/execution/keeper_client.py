@@ -76,7 +76,7 @@ class KeeperProcesses:
         self._socket_path = paths_socket
         self._spool = spool
         self._log_path = log
-        self._environments_dir = environments_dir
+        self._environments_dir = str(environments_dir)
         self._clock = clock
         self._boot_id = boot_id
         self._deliver: Callable[[Sequence[ProcessEvent]], None] | None = None
@@ -290,7 +290,7 @@ class KeeperProcesses:
             "attempt": request.attempt,
             "command": request.command,
             "cwd": request.cwd,
-            "env_file": None if environment is None else str(self._environments_dir / f"{environment}.env"),
+            "env_file": None if environment is None else f"{self._environments_dir}/{environment}.env",
             "extra": request.extra_environment,
             "log": request.log_path,
             "cap": request.log_cap_bytes,

@@ -72,6 +72,7 @@ class Shell:
         self.feed.status_changed.connect(tray.show_status)
         # Not the window's own slots: in the tray alone the app goes without a window, and its memory.
         tray.open_wanted.connect(lambda: self.window.come_forward())
+        tray.toggle_wanted.connect(self._toggle_window)
         tray.submit_wanted.connect(lambda: self.window.choose_files())
         tray.quit_wanted.connect(self.ask_to_quit)
         tray.log_wanted.connect(self._open_log)
@@ -120,6 +121,14 @@ class Shell:
         picture = self.window.grab()
         if not picture.save(os.fspath(path), "PNG"):
             raise OSError(f"the picture could not be written to {os.fspath(path)}")
+
+    def _toggle_window(self) -> None:
+        """A click on the icon: the window comes forward, and one that is in front goes away."""
+        made = self._made_window
+        if made is not None and made.isActiveWindow() and not made.isMinimized():
+            made.hide()
+        else:
+            self.window.come_forward()
 
     def _open_log(self, id: str) -> None:
         self.window.come_forward()

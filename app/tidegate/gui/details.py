@@ -59,6 +59,9 @@ class Details(QFrame):
         self._again.setVisible(job.status == "finished")
         if other:
             self._follow.setChecked(True)
+        self.log.setPlaceholderText(
+            self.tr("Nothing was written yet.") if job.attempts else self.tr("Its output appears here once it runs.")
+        )
         self.log.show_log(job.id, job.attempts or None)
 
     @property
@@ -141,15 +144,14 @@ class Details(QFrame):
 def _facts_as_text(job: JobView, now: float, theme: Theme) -> str:
     tr = words.tr
     muted = theme.tokens.muted
-    lines = [
-        _fact(tr("Command"), words.command_line(job), muted),
-        _fact(tr("Folder"), words.printable(job.cwd), muted),
-    ]
+    lines = []
     if job.status in ("queued", "held", "paused"):
         reasons = [_reason(wait) for wait in job.waits] or [job.why or ""]
         lines.append(_fact(tr("Why it waits"), "\n".join(filter(None, reasons)), muted))
     elif job.why:
         lines.append(_fact(tr("Why"), job.why, muted))
+    lines.append(_fact(tr("Command"), words.command_line(job), muted))
+    lines.append(_fact(tr("Folder"), words.printable(job.cwd), muted))
     lines.append(_fact(tr("Asks for"), _asks_for(job), muted))
     if job.status not in ("queued", "held"):
         lines.append(_fact(tr("Uses"), _uses(job), muted))
@@ -223,7 +225,8 @@ def _uses(job: JobView) -> str:
     if job.usage.cores is not None and job.status != "finished":
         parts.append(tr("{count} cores").format(count=f"{job.usage.cores:.1f}"))
     if job.usage.processes is not None and job.status != "finished":
-        parts.append(tr("{count} processes").format(count=job.usage.processes))
+        processes = tr("{count} process") if job.usage.processes == 1 else tr("{count} processes")
+        parts.append(processes.format(count=job.usage.processes))
     for index, size in job.usage.gpu_memory_bytes.items():
         parts.append(tr("{size} on GPU {index}").format(size=format_size(size), index=index))
     return " · ".join(parts)

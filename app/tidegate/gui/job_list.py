@@ -19,7 +19,7 @@ _WIDTHS = {Column.STATUS: 136, Column.MEMORY: 168, Column.GPU: 80, Column.TIMES:
 _NARROW_PX = 840
 """Below this the columns one misses least make room."""
 _LEFT_OUT = (Column.GPU, Column.TIMES)
-_JOB_SHARE, _JOB_MOST_PX = 0.36, 320
+_JOB_SHARE, _JOB_LEAST_PX, _JOB_MOST_PX = 0.36, 176, 320
 """Of the width that the fixed columns leave, the job's name has this part, and the reason all the rest."""
 
 
@@ -111,7 +111,7 @@ class JobList(QTableView):
             columns.setSectionHidden(column, hidden)
             columns.resizeSection(column, width)
             room -= 0 if hidden else width
-        name = min(_JOB_MOST_PX, int(room * _JOB_SHARE))
+        name = min(_JOB_MOST_PX, max(_JOB_LEAST_PX, int(room * _JOB_SHARE)))
         columns.resizeSection(Column.JOB, name)
         columns.resizeSection(Column.WHY, room - name)
 

@@ -48,7 +48,6 @@ class LogView(QPlainTextEdit):
         self.setMaximumBlockCount(LINES_KEPT)
         self.setFont(fixed_font(12))
         self.setAccessibleName(self.tr("Log"))
-        self.setPlaceholderText(self.tr("Nothing was written yet."))
         self._timer = QTimer(self)
         self._timer.setInterval(FOLLOW_MS)
         self._timer.timeout.connect(self._read_on)
@@ -129,7 +128,7 @@ class LogView(QPlainTextEdit):
         bar.setValue(bar.maximum())
 
     def _state(self, chunk: LogChunk) -> str:
-        parts = [format_size(chunk.size)]
+        parts = [format_size(chunk.size)] if chunk.size else []
         if chunk.dropped is not None:
             dropped = format_size(chunk.dropped[1] - chunk.dropped[0])
             parts.append(self.tr("{size} in the middle were dropped").format(size=dropped))

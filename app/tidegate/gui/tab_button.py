@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QButtonGroup, QPushButton
 
@@ -18,6 +18,7 @@ class TabButton(QPushButton):
         super().__init__(label)
         self.setProperty("role", "tab")
         self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         group.addButton(self)
 
     def sizeHint(self) -> QSize:

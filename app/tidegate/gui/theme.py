@@ -103,13 +103,13 @@ class Theme(QObject):
         self._application = application
         self.tokens = LIGHT
         self._colours: dict[str, QColor] = {}
-        QGuiApplication.styleHints().colorSchemeChanged.connect(self._follow)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self.follow)
 
     def apply(self) -> None:
         """Dress the whole application; called once at start."""
         self._application.setStyle("Fusion")
         self._application.setFont(font(13))
-        self._follow(QGuiApplication.styleHints().colorScheme())
+        self.follow(QGuiApplication.styleHints().colorScheme())
 
     def colour(self, name: str) -> QColor:
         """A token as a colour; kept, because every cell of the table asks."""
@@ -121,7 +121,8 @@ class Theme(QObject):
     def job_colour(self, index: int) -> QColor:
         return QColor(self.tokens.jobs[index % len(self.tokens.jobs)])
 
-    def _follow(self, scheme: Qt.ColorScheme) -> None:
+    def follow(self, scheme: Qt.ColorScheme) -> None:
+        """Dress for this scheme; the system calls it whenever a person changes theirs."""
         self.tokens = DARK if scheme == Qt.ColorScheme.Dark else LIGHT
         self._colours = {}
         self._application.setPalette(_palette(self.tokens))

@@ -33,10 +33,12 @@ from tidegate.gui.theme import Theme, font
 from tidegate.gui.tide_chart import Line, Picture, TideChart
 
 RANGES_S = (900.0, 3600.0)
-LEAST_SPAN_S, BEFORE_FIRST = 60.0, 1.04
+LEAST_SPAN_S, BEFORE_FIRST = 30.0, 1.04
 """While there is less than a range to show, the axis begins a little before the first reading."""
 STEPS = 360
 """As many steps of time as a chart shows: two or three pixels each on a common window."""
+_FINEST_FOR_S = 300.0
+_INTERVAL_OF = 20
 SAMPLES_KEPT = 3700
 STILL_CORES = 0.005
 _CHUNK = 250
@@ -185,7 +187,6 @@ class TidePage(QWidget):
             self._show_picture()
 
     def _new_series(self) -> Series:
-        # Never finer than the samples are: empty steps would draw a comb.
         series = Series(self._metric, self._span_s, self._step_s())
         series.cores = self._status.machine.cores if self._status is not None else None
         return series
@@ -196,9 +197,17 @@ class TidePage(QWidget):
         return min(self._span_s, max(LEAST_SPAN_S, (self._clock() - oldest) * BEFORE_FIRST))
 
     def _step_s(self) -> float:
-        """As fine as the range needs that the readings fill."""
-        span_s = next(span_s for span_s in RANGES_S if self._shown_span_s() <= span_s)
-        return max(2.0, span_s / STEPS)
+        """As fine as the range needs that the readings fill, and never finer than they come: that would draw a comb."""
+        shown_s = self._shown_span_s()
+        span_s = next(span_s for span_s in (_FINEST_FOR_S, *RANGES_S) if shown_s <= span_s)
+        return max(float(round(self._interval_s())), span_s / STEPS, 1.0)
+
+    def _interval_s(self) -> float:
+        """How far apart the newest readings are."""
+        if len(self._samples) < 2:
+            return 1.0
+        first = self._samples[-min(_INTERVAL_OF, len(self._samples))]
+        return (self._samples[-1].at - first.at) / (min(_INTERVAL_OF, len(self._samples)) - 1)
 
     # --- The picture ---
 

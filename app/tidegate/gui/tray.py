@@ -27,6 +27,7 @@ class Tray(QObject):
     """Shown before the engine is there (``connect_desk`` comes later). ``arrived()`` when a tray host took the icon."""
 
     open_wanted = Signal()
+    toggle_wanted = Signal()
     submit_wanted = Signal()
     quit_wanted = Signal()
     log_wanted = Signal(str)
@@ -85,7 +86,10 @@ class Tray(QObject):
         self.arrived.emit()
 
     def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
-        if reason in (QSystemTrayIcon.ActivationReason.Trigger, QSystemTrayIcon.ActivationReason.DoubleClick):
+        if reason == QSystemTrayIcon.ActivationReason.Trigger:
+            self.toggle_wanted.emit()
+        elif reason == QSystemTrayIcon.ActivationReason.DoubleClick:
+            # Its first click came as a trigger: whatever that did, in the end the window is there.
             self.open_wanted.emit()
 
     def _update(self) -> None:
@@ -137,9 +141,10 @@ class Tray(QObject):
         self._add(entry, self.tr("Stop"), lambda: self._send(Verb.CANCEL, [job.id]))
 
     def _literal(self, name: str) -> str:
-        """``&`` marks a key in a Qt menu, and ``_`` in one that is drawn over D-Bus, where Qt does not escape it."""
-        name = name.replace("&", "&&")
-        return name.replace("_", "__") if self._over_dbus else name
+        """``&`` marks a key in a Qt menu. Over D-Bus ``_`` does, which Qt writes for the first ``&`` and escapes never."""
+        if self._over_dbus:
+            return name.replace("_", "__").replace("&", "&&", 1)
+        return name.replace("&", "&&")
 
     def _add_pauses(self) -> None:
         intake = self._status.intake if self._status is not None else None

@@ -67,6 +67,9 @@ class MainWindow(QMainWindow):
         if name == "tide" and self.tide is None:
             self.tide = self._make_tide()
         page = self.tide if name == "tide" and self.tide is not None else self.queue
+        if page is not self._pages.currentWidget() and self._pages.isAncestorOf(self.focusWidget() or self):
+            # Else the focus would pass to some control of the new page, which nobody chose.
+            self._middle.setFocus()
         self._pages.setCurrentWidget(page)
 
     def open_job(self, id: str) -> None:
@@ -254,7 +257,7 @@ def first_place(available: QRect) -> QRect:
     place = QRect(available.topLeft(), size)
     place.moveCenter(available.center())
     # The frame's title is above: what the middle leaves is shared as the frame needs it.
-    place.translate(0, FRAME_PX.height() // 3)
+    place.translate(0, FRAME_PX.height() // 6)
     return place
 
 

@@ -78,7 +78,7 @@ _DECODER = json.JSONDecoder()
 
 
 def to_json(value: object) -> str:
-    return _ENCODER.encode(value)
+    return "[]" if value == () else _ENCODER.encode(value)
 
 
 def from_json(text: str) -> Any:

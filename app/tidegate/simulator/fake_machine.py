@@ -12,6 +12,7 @@ from tidegate.engine.ports import (
     KnownRun,
     ProcessEvent,
     Reconnected,
+    RunActionFailed,
     RunExited,
     RunPaused,
     RunResumed,
@@ -94,6 +95,7 @@ class FakeMachine:
         self._runs: dict[str, _Run] = {}
         self._ended: dict[str, RunExited | RunStartFailed] = {}
         self._deliver: Callable[[Sequence[ProcessEvent]], None] | None = None
+        self._untold: list[ProcessEvent] = []
         self._deliver_sample: Callable[[Sample], None] | None = None
         self._interval_s = 1.0
         self._cancel_sample: Callable[[], None] = lambda: None
@@ -163,14 +165,17 @@ class FakeMachine:
         alive = tuple(KnownRun(run.token, RunRef(run.token), run.started_at, run.paused) for run in self._runs.values())
         return Reconnected(alive, tuple(self._ended.values()), self._since)
 
-    def _tell(self, *events: ProcessEvent) -> None:
-        """Deliver at the next step, as a real helper's answer would come: to whoever is connected then."""
+    def _tell(self, event: ProcessEvent) -> None:
+        """Deliver at the next step with all else that happens now, as a real helper's answer would come."""
+        self._untold.append(event)
+        if len(self._untold) == 1:
+            self.clock.call_soon(self._deliver_untold)
 
-        def deliver() -> None:
-            if self._deliver is not None:
-                self._deliver(events)
-
-        self.clock.call_soon(deliver)
+    def _deliver_untold(self) -> None:
+        events, self._untold = self._untold, []
+        # Whoever is connected by then hears it; ends nobody heard are kept until they are acknowledged.
+        if self._deliver is not None:
+            self._deliver(events)
 
     def start(self, requests: Sequence[StartRequest]) -> None:
         for request in requests:
@@ -178,6 +183,9 @@ class FakeMachine:
 
     def _start(self, request: StartRequest) -> None:
         now = self.clock.now()
+        if request.token in self._runs:
+            self._tell(RunActionFailed(request.token, now, "start", "it runs already"))
+            return
         behaviour = self._behave(request)
         if behaviour.start_error is not None:
             failed = RunStartFailed(request.token, now, behaviour.start_error)
