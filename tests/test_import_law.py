@@ -46,7 +46,7 @@ LAW: dict[str, tuple[str, ...] | None] = {
 NO_VERSION = ("core", *KEEPER, "paths")
 STANDARD_LIBRARY_ONLY = ("core", *KEEPER, "api.client", "api.wire")
 STANDARD_LIBRARY_FIRST = ("paths", "cli", "settings", "plugins", "__init__", "__main__")  # the rest inside functions
-QT = {"PySide6", "pyqtgraph", "qasync", "shiboken6"}
+QT = {"PySide6", "qasync", "shiboken6"}
 IMPURE = {
     *("asyncio", "concurrent", "contextvars", "ctypes", "fcntl", "glob", "http", "io", "logging", "mmap"),
     *("multiprocessing", "os", "pathlib", "queue", "random", "resource", "sched", "secrets", "select", "selectors"),

@@ -150,7 +150,11 @@ class Paths:
 
     def job_log(self, job: str, attempt: int) -> Path:
         """The output of one attempt; ``job`` is an id such as ``7`` or ``7.3``."""
-        return _path(self._logs, "jobs", f"{job}-a{attempt}.log")
+        return _path(self.job_log_name(job, attempt))
+
+    def job_log_name(self, job: str, attempt: int) -> str:
+        """``job_log`` as a string, for the engine: it asks at every start."""
+        return os.path.join(self._logs, "jobs", f"{job}-a{attempt}.log")
 
     def create(self) -> None:
         """Make every folder, each 0700; raises PathsError with one sentence when one cannot be made."""

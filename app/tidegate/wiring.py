@@ -141,9 +141,7 @@ class Program:
         sensors = Sampler(clock.now, calls.call_soon, self._gpus, lambda: _own_pids(processes))
         store = Store(State(policy))
 
-        def log_path(job: str, attempt: int) -> str:
-            return str(paths.job_log(job, attempt))
-
+        log_path = paths.job_log_name
         executor = Executor(processes, log_path, lambda: self.settings.job_log_cap_bytes, self._card_uuid)
         self._journal = Journal(
             paths.database, calls.call_soon, on_health=self._journal_health, retention=_retention(settings)

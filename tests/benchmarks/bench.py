@@ -1,4 +1,4 @@
-"""``bash packaging/dev.sh bench``: measures what D14 budgets and prints one table; missing a budget is said, not failed.
+"""``bash packaging/dev.sh bench``: measures what D14 budgets, prints one table, and says what is missed.
 
 Run as ``python -m tests.benchmarks.bench [--quick] [--only plan,cli] [--json FILE]`` from the checkout's root.
 """

@@ -1,4 +1,4 @@
-"""What it costs to have Tidegate there and do nothing: CPU and memory of app and keeper, without and with the window."""
+"""What it costs to have Tidegate there and do nothing: CPU and memory of app and keeper."""
 
 from __future__ import annotations
 

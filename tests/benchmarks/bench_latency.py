@@ -31,7 +31,7 @@ int main(int count, char **words) {
 
 
 def stamp_program(folder: Path) -> list[str]:
-    """A program that writes the moment of its first instruction into the file it is given; ``date`` without a compiler."""
+    """A program that writes the moment of its first instruction into a file; ``date`` without a compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         return ["/bin/sh", "-c", 'date +%s%N >"$0"']

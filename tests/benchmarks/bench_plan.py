@@ -185,7 +185,7 @@ def _desk(queue: Queue, desk: type, journal: type, folder: str):
     from tidegate.simulator.virtual_clock import VirtualClock
 
     clock = VirtualClock()
-    machine = FakeMachine(clock, lambda request: Behaviour())
+    machine = FakeMachine(clock, lambda _request: Behaviour())
     memory = journal(clock.call_soon, MemoryDisk())
     executor = Executor(machine, lambda job, attempt: f"{folder}/{job}-{attempt}", lambda: 64 * MIB, str)
     engine = Engine(
@@ -205,9 +205,9 @@ def _desk(queue: Queue, desk: type, journal: type, folder: str):
         loop=asyncio.new_event_loop(),
         version="0",
         kind="serve",
-        pid_of=lambda identity: None,
+        pid_of=lambda _identity: None,
         log_path=lambda job, attempt: f"{folder}/{job}-a{attempt}.log",
-        dropped=lambda path: None,
+        dropped=lambda _path: None,
         shut_down=_nothing,
     )
 

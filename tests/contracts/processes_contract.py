@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol
 
 from tidegate.core.resources import MIB
@@ -15,6 +16,7 @@ from tidegate.engine.ports import (
     RunExited,
     RunPaused,
     RunResumed,
+    RunRevoked,
     RunStarted,
     RunStartFailed,
     StartRequest,
@@ -56,6 +58,12 @@ class Watcher:
 
     def start(self, *tokens: str, kind: str = "lasts") -> None:
         self.processes.start([self.request(token, kind) for token in tokens])
+
+    def relay(self, *tokens: str, behind: str, kind: str = "ends_well") -> None:
+        """Ask for these in a row, each in the place of the one before it."""
+        places = (behind, *tokens)
+        requests = (self.request(token, kind) for token in tokens)
+        self.processes.start([replace(each, behind=place) for each, place in zip(requests, places, strict=False)])
 
     def request(self, token: str, kind: str) -> StartRequest:
         return StartRequest(
@@ -237,5 +245,98 @@ class ProcessesContract:
                 await watcher.told(RunExited, token)
             assert watcher.batches < 2 * len(tokens), "events come in batches"
             await watcher.processes.close(stop_jobs=True)
+
+        self.run(story)
+
+    def test_a_run_takes_the_place_of_the_one_it_waits_behind(self, world: ProcessWorld) -> None:
+        async def story() -> None:
+            watcher = Watcher(world)
+            await watcher.connect()
+            watcher.start("t1")
+            await watcher.told(RunStarted, "t1")
+            watcher.relay("t2", "t3", "t4", behind="t1")
+            await self.settled(watcher)
+            assert not [event for event in watcher.events if getattr(event, "token", "t1") != "t1"], "they wait"
+            watcher.processes.kill("t1")
+            await watcher.told(RunExited, "t4")
+            told = [(type(event), event.token) for event in watcher.events if isinstance(event, RunStarted | RunExited)]
+            assert told == [(kind, token) for token in ("t1", "t2", "t3", "t4") for kind in (RunStarted, RunExited)]
+            await watcher.processes.close(stop_jobs=True)
+
+        self.run(story)
+
+    def test_a_run_whose_place_is_free_already_begins_at_once(self, world: ProcessWorld) -> None:
+        async def story() -> None:
+            watcher = Watcher(world)
+            await watcher.connect()
+            watcher.start("t1", kind="ends_well")
+            await watcher.told(RunExited, "t1")
+            watcher.relay("t2", behind="t1")
+            await watcher.told(RunExited, "t2")
+            watcher.start("t3", kind="lasts")
+            watcher.relay("t4", "t5", behind="t3", kind="cannot_start")
+            watcher.processes.kill("t3")
+            await watcher.told(RunStartFailed, "t4")
+            await watcher.told(RunStartFailed, "t5")
+            await watcher.processes.close(stop_jobs=True)
+
+        self.run(story)
+
+    def test_what_waits_can_be_called_back_with_all_behind_it_and_never_begins(self, world: ProcessWorld) -> None:
+        async def story() -> None:
+            watcher = Watcher(world)
+            await watcher.connect()
+            watcher.start("t1")
+            await watcher.told(RunStarted, "t1")
+            watcher.relay("t2", "t3", "t4", behind="t1")
+            watcher.processes.revoke(["t3", "t1", "t9"])
+            await watcher.told(RunRevoked, "t3")
+            await watcher.told(RunRevoked, "t4")
+            assert not watcher.count(RunRevoked, "t2")
+            assert not watcher.count(RunRevoked, "t1"), "it runs already"
+            watcher.processes.kill("t1")
+            await watcher.told(RunExited, "t2")
+            await self.settled(watcher)
+            assert not watcher.count(RunStarted, "t3")
+            await watcher.processes.close(stop_jobs=True)
+
+        self.run(story)
+
+    def test_what_waits_when_the_client_goes_never_begins_and_the_next_one_is_told(self, world: ProcessWorld) -> None:
+        async def story() -> None:
+            first = Watcher(world)
+            await first.connect()
+            first.start("t1")
+            await first.told(RunStarted, "t1")
+            first.relay("t2", "t3", behind="t1")
+            await self.settled(first)
+            await first.processes.close(stop_jobs=False)
+            second = Watcher(world)
+            found = await second.connect("t1", "t2", "t3")
+            assert [run.token for run in found.alive] == ["t1"]
+            assert {(type(event), event.token) for event in found.ended} == {(RunRevoked, "t2"), (RunRevoked, "t3")}
+            second.processes.kill("t1")
+            await second.told(RunExited, "t1")
+            second.processes.acknowledge(["t1", "t2", "t3"])
+            await self.settled(second)
+            assert not second.count(RunStarted, "t2")
+            await second.processes.close(stop_jobs=True)
+
+        self.run(story)
+
+    def test_nothing_takes_a_place_when_all_is_to_end(self, world: ProcessWorld) -> None:
+        async def story() -> None:
+            first = Watcher(world)
+            await first.connect()
+            first.start("t1")
+            await first.told(RunStarted, "t1")
+            first.relay("t2", behind="t1")
+            await self.settled(first)
+            await first.processes.close(stop_jobs=True)
+            second = Watcher(world)
+            found = await second.connect("t1", "t2")
+            assert found.alive == ()
+            assert {type(event) for event in found.ended if event.token == "t2"} == {RunRevoked}
+            await second.processes.close(stop_jobs=True)
 
         self.run(story)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tidegate.core import events as e
-from tidegate.core.job import JobId, JobSpec, Outcome, RunRef
+from tidegate.core.job import Job, JobId, JobSpec, Outcome, Queued, RunRef
 from tidegate.core.policy import Policy
 from tidegate.core.resources import Estimate, EstimateSource
 from tidegate.core.state import State
@@ -56,3 +58,14 @@ def test_a_run_that_was_to_be_requeued_and_is_gone_is_not_run_again() -> None:
     apply(state, e.JobLost(5.0, ID, "the helper died"))
     state.check()
     assert state.jobs[ID].outcome is Outcome.LOST
+
+
+def test_the_intent_of_a_start_that_was_taken_back_is_no_attempt() -> None:
+    before = running_job()
+    starting = replace(before.jobs[ID].attempts[-1], started_at=None, identity=None)
+    ended = replace(starting, number=1, ended_at=5.0, outcome=Outcome.FAILED)
+    job = Job(ID, before.jobs[ID].spec, 1.0, 1, Queued(6.0), attempts=(ended, replace(starting, number=2)))
+    state = State(Policy())
+    apply(state, e.JobRestored(7.0, job))
+    state.check()
+    assert [attempt.number for attempt in state.jobs[ID].attempts] == [1]

@@ -18,6 +18,7 @@ sys.path[:0] = [str(_ROOT / "app")]
 
 from PySide6.QtCore import Qt  # noqa: E402
 
+from tidegate.core.job import JobId  # noqa: E402
 from tidegate.desktop.virtual_display import virtual_display  # noqa: E402
 from tidegate.gui.application import Shell, run  # noqa: E402
 from tidegate.gui.bands import Metric  # noqa: E402
@@ -27,6 +28,7 @@ from tidegate.settings import load  # noqa: E402
 from tidegate.wiring import Program  # noqa: E402
 
 SCHEMES = (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark))
+FOR_README = (1120, 640)
 WAITS, RUNS = "big model B", "big model A"
 
 
@@ -43,31 +45,33 @@ class Pictures(Demo):
 
     async def show_running(self, shell: Shell) -> None:
         shell.window.show_page("queue")
-        await self._both(shell, "queue")
+        await self._both(shell, "queue", FOR_README)
         ids = {job.name: job.id for job in shell.desk.jobs(finished=None)}
         shell.window.open_job(ids[WAITS])
         await self._both(shell, "details-waiting")
         shell.window.open_job(ids[RUNS])
         await self._both(shell, "details-running")
         shell.window.queue.details.closed.emit()
-        await self._tides(shell, "running")
+        while shell.desk.job(JobId.parse(ids[WAITS]))[0].started_at is None:
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(2.0)
+        await self._tides(shell, "tide")
         shell.window.show_page("queue")
-        shell.window.resize(900, 600)
-        await self._both(shell, "queue-small")
-        shell.window.resize(1280, 820)
+        await self._both(shell, "queue-small", (900, 600))
 
     async def show_end(self, shell: Shell) -> None:
         await self._tides(shell, "end")
 
-    async def _tides(self, shell: Shell, moment: str) -> None:
+    async def _tides(self, shell: Shell, name: str) -> None:
         shell.window.show_page("tide")
         assert shell.window.tide is not None
         for kind in ("memory", "cpu"):
             shell.window.tide.set_metric(Metric(kind))
-            await self._both(shell, f"tide-{kind}-{moment}")
+            await self._both(shell, f"{name}-{kind}", FOR_README)
         shell.window.tide.set_metric(Metric("memory"))
 
-    async def _both(self, shell: Shell, name: str) -> None:
+    async def _both(self, shell: Shell, name: str, size: tuple[int, int] = (1280, 820)) -> None:
+        shell.window.resize(*size)
         for scheme, chosen in SCHEMES:
             shell.theme.follow(chosen)
             file = self.final_picture.with_name(f"{name}-{scheme}.png")
@@ -90,8 +94,10 @@ def main() -> int:
     os.environ["TIDEGATE_HOME"] = str(home / "home")
     paths = find_paths()
     paths.create()
-    settings = load(paths)
-    program = Program(paths, settings, "gui", {})
+    # Whatever else this machine does while the pictures are taken must not put the demo off.
+    overrides = {"cpu_hard_pct": "100"}
+    settings = load(paths, overrides=overrides)
+    program = Program(paths, settings, "gui", overrides)
     program.acquire()
     session = Pictures(paths, program.facts, True, folder / "running.png", folder / "end.png")
 

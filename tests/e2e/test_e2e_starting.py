@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from support.live import Live, alive, environment_of, live_home, look
+from support.live import Live, alive, environment_of, live_home, look, promised
 from support.until import until
 
 ENDS_WITHIN_S = 2.0
@@ -170,7 +170,7 @@ def test_the_application_runs_without_a_session_bus(live: Live) -> None:
     began = time.monotonic()
     application.send_signal(signal.SIGTERM)
     assert application.wait(10) == 0
-    assert time.monotonic() - began < ENDS_WITHIN_S
+    assert time.monotonic() - began < promised(ENDS_WITHIN_S)
     live.expected_errors = ("D-Bus", "session bus")
 
 
@@ -186,7 +186,7 @@ def test_a_signal_ends_the_engine_at_once_and_the_jobs_go_on(engine: Live, numbe
     pid = engine.pid_of(running)
     code, seconds = engine.signal(number)
     assert code == 0
-    assert seconds < ENDS_WITHIN_S
+    assert seconds < promised(ENDS_WITHIN_S)
     assert alive(pid)
     assert not engine.paths.socket.exists()
     assert engine.cli("list").code == 3
@@ -201,13 +201,16 @@ def test_a_signal_ends_the_engine_at_once_and_the_jobs_go_on(engine: Live, numbe
 
 def test_a_signal_while_a_client_follows_and_waits(engine: Live) -> None:
     """Open requests do not hold the end up."""
-    id = engine.submit("sleep", "300")
+    id = engine.submit("sh", "-c", "echo here; sleep 300")
     engine.pid_of(id)
     clients = [engine.begin("wait", id), engine.begin("logs", "-f", id)]
-    until(lambda: engine.connections() == 2)
-    _code, seconds = engine.signal(signal.SIGTERM)
-    assert _code == 0
-    assert seconds < ENDS_WITHIN_S
+    assert clients[1].stdout is not None
+    assert clients[1].stdout.readline() == b"here\n"
+    # Their first requests are short; from the one on that is held they look for an engine for 30 s.
+    until(lambda: [engine.connections() for _ in range(200)] == [2] * 200)
+    code, seconds = engine.signal(signal.SIGTERM)
+    assert code == 0
+    assert seconds < promised(ENDS_WITHIN_S)
     engine.start()
     engine.cli("kill", id)
     assert [client.wait(20) for client in clients] == [125, 0]
@@ -239,7 +242,7 @@ def test_shutdown_with_its_jobs_ends_them_and_the_keeper_within_kill_timeout() -
         assert live.cli("shutdown", "--stop-jobs").code == 0
         assert live.engine is not None
         assert live.engine.wait(10) == 0
-        assert time.monotonic() - began < 3 + 1
+        assert time.monotonic() - began < promised(3 + 1)
         until(lambda: not alive(keeper), 1)
         assert [pid for pid in pids if alive(pid)] == []
         live.leaves_nothing_behind(1)
@@ -260,7 +263,7 @@ def test_a_signal_ends_an_engine_that_waits_for_its_jobs_to_end() -> None:
         until(lambda: "listening" in live.log() and not live.client.alive())
         code, seconds = live.signal(signal.SIGTERM)
         assert code == 0
-        assert seconds < ENDS_WITHIN_S
+        assert seconds < promised(ENDS_WITHIN_S)
         assert asking.wait(10) == 0
         until(lambda: not alive(pid) and not alive(keeper), 10)
         live.expected_errors = ("not everything was closed",)

@@ -256,3 +256,14 @@ def test_an_array_that_waits_for_a_job_starts_after_it_as_a_whole() -> None:
     assert world.waits(last) == ["dependency"]
     world.advance(2)
     assert world.status(last) == "running"
+
+
+def test_no_job_of_unknown_memory_starts_beside_one_that_goes_on_before_it_settled() -> None:
+    world = World()
+    [first] = world.submit(a_job().using("1G", ramp_s=20).lasting(100))
+    world.advance(1)
+    world.command(Command(Verb.PAUSE, None))
+    [second] = world.submit(a_job().using("1G").lasting(5))
+    world.command(Command(Verb.RESUME, None))
+    assert world.statuses([first, second]) == ["running", "queued"]
+    assert world.waits(second) == ["unsettled"]

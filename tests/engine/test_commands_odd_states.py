@@ -19,7 +19,7 @@ def held_back(world: World) -> list[object]:
     """Starts are decided and written down, but the helper has not answered yet."""
     waiting: list[object] = []
     start = world.engine.executor.start
-    world.engine.executor.start = lambda jobs: waiting.append(lambda: start(jobs))  # type: ignore[method-assign]
+    world.engine.executor.start = lambda *asked: waiting.append(lambda: start(*asked))  # type: ignore[method-assign]
     return waiting
 
 
@@ -419,3 +419,14 @@ def test_one_verb_on_many_kinds_of_jobs_never_raises() -> None:
         assert len(results) == len(ids), verb
         world.command(Command(verb, None))
         world.advance(5)
+
+
+def test_killing_a_held_job_that_waits_for_another_leaves_nobody_to_be_told() -> None:
+    world = World()
+    [first] = world.submit(a_job().needing("1G").lasting(2))
+    [held] = world.submit(a_job().needing("1G").having(held=True, after=(Dependency(first),)))
+    world.command(Command(Verb.KILL, (held,)))
+    assert world.status(held) == "killed"
+    assert world.engine.state.dependants == {}
+    world.advance(3)
+    assert world.status(first) == "succeeded"

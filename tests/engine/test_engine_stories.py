@@ -307,7 +307,7 @@ def test_a_restart_after_kill_minus_nine_takes_everything_up_again() -> None:
 def test_an_intent_the_helper_never_saw_goes_back_in_line_and_runs_once() -> None:
     world = World()
     lost: list[object] = []
-    world.engine.executor.start = lambda jobs: lost.extend(jobs)  # type: ignore[method-assign]
+    world.engine.executor.start = lambda jobs, _places: lost.extend(jobs)  # type: ignore[method-assign]
     [job] = world.submit(a_job().needing("1G").lasting(2))
     assert world.status(job) == "starting"
     assert lost
@@ -321,7 +321,7 @@ def test_an_intent_without_a_trace_after_the_helper_was_lost_is_lost_and_never_r
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World()
-    world.engine.executor.start = lambda _jobs: None  # type: ignore[method-assign]
+    world.engine.executor.start = lambda _jobs, _places: None  # type: ignore[method-assign]
     [job] = world.submit(a_job().needing("1G").lasting(2))
     world.advance(1)
     world.machine._since = world.clock.now()

@@ -89,6 +89,7 @@ def test_no_job_is_thawed_more_than_three_times_an_hour_without_its_user() -> No
         world.advance(80)
     assert len(kinds(world, "resumed")) == 3
     assert world.status(job) == "paused"
+    assert "again and again" in world.sentence(job)
     world.command(Command(Verb.RESUME, (job,)))
     world.advance(2)
     assert world.status(job) == "running"
@@ -177,3 +178,20 @@ def test_swap_alone_is_no_emergency_and_a_deaf_machine_neither() -> None:
     world.machine.readable = True
     world.advance(0.15)
     assert world.engine.state.machine.mode is Mode.EMERGENCY
+
+
+def test_a_job_put_back_for_memory_asks_for_what_it_had_and_is_not_started_and_ended_in_a_circle() -> None:
+    world = World(memory_bytes=size("16G"), others_bytes=size("1G"))
+    [job] = world.submit(a_job("hungry").using("6G").with_priority(8).lasting(30).having(retries=1))
+    world.advance(3)
+    world.machine.others_bytes = size("9.6G")
+    world.advance(10)
+    assert world.status(job) == "queued"
+    world.machine.others_bytes = size("9G")
+    world.advance(200)
+    assert len(world.machine.started) == 1, "there is no room for 6 GB, and it is known to need them"
+    assert world.waits(job) == ["memory"]
+    world.machine.others_bytes = size("1G")
+    world.advance(60)
+    assert world.status(job) == "succeeded"
+    assert len(world.machine.started) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from support.gui_desk import an_hour_of_samples
 from tidegate.engine.views import MachineSample
-from tidegate.gui.bands import OTHER, SHORT_JOBS, Metric, Series
+from tidegate.gui.bands import OTHER, RESERVED, SHORT_JOBS, Metric, Series
 
 
 def a_sample(at: float, *jobs: tuple[str, int | None, float | None], **fields: object) -> MachineSample:
@@ -15,11 +15,10 @@ def a_sample(at: float, *jobs: tuple[str, int | None, float | None], **fields: o
         "memory_total_bytes": 1000,
         "memory_used_bytes": 400,
         "memory_other_bytes": 100,
+        "reserved_bytes": 0,
         **fields,
     }
-    return MachineSample(
-        at=at, mode="NORMAL", swap_used_bytes=0, reserved_bytes=0, running=len(jobs), queued=0, jobs=jobs, **given
-    )
+    return MachineSample(at=at, mode="NORMAL", swap_used_bytes=0, running=len(jobs), queued=0, jobs=jobs, **given)
 
 
 def a_series(*samples: MachineSample, metric: Metric | None = None, step_s: float = 2.0) -> Series:
@@ -58,6 +57,15 @@ def test_cpu_is_in_cores_and_other_programs_never_below_nothing():
     series = a_series(a_sample(10, ("1", 1, 0.5)), a_sample(12, ("1", 1, 3.0)), metric=Metric("cpu"))
     assert series.at(10) == {OTHER: pytest.approx(1.5), "1": 0.5}
     assert series.at(12) == {OTHER: 0.0, "1": 3.0}
+
+
+def test_what_is_reserved_and_not_used_lies_above_all():
+    bands = a_series(a_sample(10, ("1", 50, 1.0), reserved_bytes=300), a_sample(12, ("1", 350, 1.0))).bands()
+    assert [band.id for band in bands] == [OTHER, "1", RESERVED]
+    assert (bands[-1].lower, bands[-1].upper) == ((150, 450), (400, 450))
+    assert [band.id for band in a_series(a_sample(10, ("1", 50, 1.0), reserved_bytes=50)).bands()] == [OTHER, "1"]
+    metric = Metric("cpu")
+    assert RESERVED not in {band.id for band in a_series(a_sample(10, reserved_bytes=9), metric=metric).bands()}
 
 
 def test_a_card_shows_its_memory_in_use():

@@ -11,7 +11,10 @@ from pytestqt.modeltest import ModelTester
 from support.fake_desk import a_job_view
 from tidegate.engine.views import AttemptView, EstimateView, JobView, UsageView, WaitView
 from tidegate.gui import words
+from tidegate.gui.commands import Commands
 from tidegate.gui.job_book import ColourBook, Filter, JobBook
+from tidegate.gui.job_delegate import JobDelegate
+from tidegate.gui.job_list import JobList
 from tidegate.gui.job_table import MANY_MOVES, Column, JobTable
 
 NOW = 10_000.0
@@ -137,10 +140,11 @@ def test_cells_speak_like_a_person(qapp):
         return [table.index(number, column).data() for column in Column]
 
     assert row(0)[:5] == ["Running", "job-1", "50 %", "2 / 3 GB", "–"]
-    assert row(1)[:4] == ["Waiting", "job-2", "needs 12.5 GB, 9.4 free · after a.py", "512 MB"]
+    assert row(1)[:4] == ["Waiting", "job-2", "needs 12.5 GB, 9.4 free", "512 MB"]
+    assert table.index(1, Column.WHY).data(Qt.ItemDataRole.ToolTipRole) == "needs 12.5 GB, 9.4 free\nafter a.py"
     assert row(2)[:3] == ["Failed", "job-3", "exit 2 after 4 s"]
     spoken = table.index(1, Column.WHY).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert spoken == "Why waiting / progress: needs 12.5 GB, 9.4 free · after a.py"
+    assert spoken == "Why waiting / progress: needs 12.5 GB, 9.4 free"
 
 
 def test_names_that_are_no_text_are_shown_all_the_same(qapp):
@@ -170,3 +174,30 @@ def test_a_job_keeps_its_colour_and_live_jobs_differ():
     assert book.of("2") == first[1]
     book.forget("2")
     assert book.of("2") is None
+
+
+def test_a_sentence_too_long_for_its_cell_loses_whole_clauses(qapp, theme):
+    _, table = a_table()
+    delegate = JobDelegate(table, theme)
+    sentence = "needs 12.7 GB, 8.3 GB free · after big model A"
+    width = delegate._plain_metrics.horizontalAdvance
+    assert delegate._whole_clauses(sentence, width(sentence)) == sentence
+    assert delegate._whole_clauses(sentence, width(sentence) - 1) == "needs 12.7 GB, 8.3 GB free"
+    # One clause that does not fit either is cut with an ellipsis when it is painted, and keeps what follows it.
+    assert delegate._whole_clauses(sentence, 40) == sentence
+
+
+def test_the_column_for_cards_is_there_where_cards_are(qapp, theme, desk):
+    _, table = a_table(running("1"))
+    jobs = JobList(table, Commands(desk), theme)
+    jobs.resize(1000, 300)
+    jobs.show()
+    columns = jobs.horizontalHeader()
+    assert columns.isSectionHidden(Column.GPU)
+    without = columns.sectionSize(Column.WHY)
+    assert without > columns.sectionSize(Column.JOB)
+    jobs.show_cards(True)
+    assert not columns.isSectionHidden(Column.GPU)
+    assert columns.sectionSize(Column.WHY) < without
+    assert columns.length() <= jobs.viewport().width()
+    jobs.deleteLater()

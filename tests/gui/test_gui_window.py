@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon
 
 from conftest import eventually
 from support.gui_desk import a_busy_desk
@@ -17,6 +18,8 @@ from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Verb
 from tidegate.gui.application import Ending
 from tidegate.gui.job_book import Filter
+from tidegate.gui.tide_page import LEAST_SPAN_S
+from tidegate.gui.window import first_place
 
 # What a platform without a screen cannot do.
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
@@ -334,7 +337,7 @@ def test_the_tide_shows_each_job_and_a_click_opens_it(run, open_shell):
         window.show_page("tide")
         window.tide.set_span(3600.0)
         chart = window.tide.chart
-        await eventually(lambda: chart._picture is not None and len(chart._picture.bands) == 5 and chart.complete)
+        await eventually(lambda: chart._picture is not None and len(chart._picture.bands) == 6 and chart.complete)
         plot = chart._plot()
         point = QPointF(plot.right() - 40, chart._y(20 * 1024**3, chart._picture, plot))
         assert chart.band_at(point).id == "1"
@@ -344,6 +347,36 @@ def test_the_tide_shows_each_job_and_a_click_opens_it(run, open_shell):
         QTest.mouseClick(chart, Qt.MouseButton.LeftButton, pos=point.toPoint())
         assert window.queue.isVisible()
         assert window.queue.details.job_id == "1"
+
+    run(body())
+
+
+def test_the_axis_begins_a_little_before_the_first_reading(run, desk, open_shell):
+    now = time.time()
+    for second in range(25):
+        desk.sample(at=now - 24 + second, jobs=(("1", 2**30, 1.0),), reserved_bytes=2**31)
+
+    async def body() -> None:
+        shell = open_shell()
+        window = shell.window
+        window.show()
+        window.show_page("tide")
+        window.tide._clock = lambda: now
+        chart = window.tide.chart
+        await eventually(lambda: chart._picture is not None and len(chart._picture.bands) == 3 and chart.complete)
+        assert chart._picture.span_s == LEAST_SPAN_S
+        assert len(chart._picture.bands[0].times) >= 24
+        plot = chart._plot()
+        assert plot.left() < chart._x(now - 24, chart._picture, plot) < plot.left() + plot.width() / 3
+        above = QPointF(plot.right() - 40, chart._y(chart._picture.bands[-1].upper[0] - 1, chart._picture, plot))
+        assert chart.words_at(above).startswith("reserved for running jobs, not used yet\n1 GB at ")
+        QTest.mouseClick(chart, Qt.MouseButton.LeftButton, pos=above.toPoint())
+        assert window.tide.isVisible()
+        # Later the chosen range is full, and no finer than it can be drawn.
+        window.tide._clock = lambda: now + 900.0
+        desk.sample(at=now + 900.0)
+        await eventually(lambda: chart._picture.span_s == 900.0)
+        assert window.tide._series.step_s == 2.5
 
     run(body())
 
@@ -362,6 +395,26 @@ def test_samples_that_come_while_the_page_is_seen_are_added(desk, with_window):
     with_window(test)
 
 
+# --- The first place --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("available", "size"),
+    [
+        (QRect(0, 0, 1920, 1080), (1280, 820)),
+        (QRect(0, 32, 1280, 768), (1264, 720)),
+        (QRect(2000, 40, 1366, 728), (1280, 680)),
+        (QRect(0, 0, 800, 480), (900, 600)),
+    ],
+)
+def test_the_window_opens_within_the_screen_where_that_is_possible(available, size):
+    place = first_place(available)
+    assert (place.width(), place.height()) == size
+    if size != (900, 600):
+        assert available.contains(place.adjusted(-5, -28, 5, 5))
+        assert abs(place.center().x() - available.center().x()) <= 1
+
+
 # --- Tray, closing and quitting -------------------------------------------------------------------------------------
 
 
@@ -373,6 +426,31 @@ def test_closing_keeps_the_tray_where_there_is_one(desk, with_window, monkeypatc
         assert not shell.ending.done()
         shell.tray.open_wanted.emit()
         assert shell.window.isVisible()
+
+    with_window(test)
+
+
+def test_a_click_on_the_icon_hides_a_window_in_front_and_brings_any_other_forward(desk, with_window, monkeypatch):
+    async def test(shell) -> None:
+        window = shell.window
+        monkeypatch.setattr(type(window), "isActiveWindow", lambda _self: False)
+        shell.tray._on_activated(QSystemTrayIcon.ActivationReason.Trigger)
+        assert window.isVisible()
+        monkeypatch.setattr(type(window), "isActiveWindow", lambda _self: True)
+        shell.tray._on_activated(QSystemTrayIcon.ActivationReason.Trigger)
+        assert not window.isVisible()
+        shell.tray._on_activated(QSystemTrayIcon.ActivationReason.DoubleClick)
+        assert window.isVisible()
+
+    with_window(test)
+
+
+def test_names_in_the_menu_are_shown_as_they_are(with_window):
+    async def test(shell) -> None:
+        assert shell.tray._literal("a_b & c & d") == "a_b && c && d"
+        shell.tray._over_dbus = True
+        # Qt makes "a__b _& c & d" of it, and a host draws what was meant.
+        assert shell.tray._literal("a_b & c & d") == "a__b && c & d"
 
     with_window(test)
 

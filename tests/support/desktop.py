@@ -16,7 +16,18 @@ from pathlib import Path
 from support.until import until
 
 HERE = Path(__file__).parent
-NEEDS = ("Xvfb", "dbus-run-session", "dbus-send", "openbox", "xfce4-panel", "dunst", "xdotool", "wmctrl", "xwininfo", "import")
+NEEDS = (
+    "Xvfb",
+    "dbus-run-session",
+    "dbus-send",
+    "openbox",
+    "xfce4-panel",
+    "dunst",
+    "xdotool",
+    "wmctrl",
+    "xwininfo",
+    "import",
+)
 UP_WITHIN_S = 30.0
 WATCHER = "org.kde.StatusNotifierWatcher"
 

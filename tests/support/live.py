@@ -351,6 +351,11 @@ class Live:
         return list(dict.fromkeys(line for line in lines if any(word in line for word in words)))
 
 
+def promised(seconds: float) -> float:
+    """A promise of so many seconds, on a machine whose cores others may be using too."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def program(*words: str | bytes) -> list[str | bytes]:
     """The real program's command line."""
     return [sys.executable, "-m", "tidegate", *words]

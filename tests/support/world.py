@@ -27,7 +27,7 @@ class CheckedStore(Store):
     """A Store whose State is checked against its indices after every single event, and its ledger before a start."""
 
     def apply(self, event: object) -> None:
-        if isinstance(event, JobStarting) and event.id not in self.state.forced:
+        if isinstance(event, JobStarting) and event.behind is None and event.id not in self.state.forced:
             check_ledger(self.state, event)
         super().apply(event)  # type: ignore[arg-type]
         self.state.check()
@@ -154,7 +154,7 @@ class World:
         """The app is killed with -9 and started again; machine, helper and disk go on."""
         self.engine.closed = True
         self.machine.stop_sampling()
-        self.machine._deliver = None
+        self.machine.disconnect()
         self.clock.settle()
         self.engine = self._new_engine()
         self._run(self.engine.open())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tidegate.core.estimates import estimate, holding, other_programs_bytes, settled
+from tidegate.core.estimates import at_least, estimate, holding, other_programs_bytes, seen_bytes, settled
 from tidegate.core.job import Job, JobId, Stopping
 from tidegate.core.machine import Mode
 from tidegate.core.measuring import others_crowd
@@ -82,9 +82,16 @@ class Ledger:
         self.slots += 1
         self.running += 1
         self.reserved_cores += _cores(job)
+        if _unknown(job) and not settled(job, self.policy, self.now):
+            self.unsettled = job.id
         for index in job.attempts[-1].devices:
             if index in self.cards and job.spec.gpu is not None:
                 self.cards[index].share += job.spec.gpu.share
+
+
+def _unknown(job: Job) -> bool:
+    """Nobody declared or learned how much memory it needs."""
+    return job.estimate is None or not job.estimate.known
 
 
 def _cores(job: Job) -> float:
@@ -99,6 +106,8 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
     ours = reserved = running = 0
     reserved_cores = 0.0
     for job in active:
+        if state.waits_behind(job):
+            continue
         memory, cores, slots = holding(job, policy, state.profile(job), now)
         reserved += memory
         reserved_cores += cores
@@ -106,8 +115,7 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
         if job.usage is not None and job.usage.memory_bytes is not None:
             ours += job.usage.memory_bytes
         # A job told to end grows no more; one that waits for its first reading may.
-        unknown = job.estimate is None or not job.estimate.known
-        if unknown and slots and not isinstance(job.status, Stopping) and not settled(job, policy, now):
+        if _unknown(job) and slots and not isinstance(job.status, Stopping) and not settled(job, policy, now):
             ledger.unsettled = job.id
         for lock in job.spec.locks:
             ledger.locks[lock] = job.id
@@ -177,7 +185,9 @@ def _gates(state: State, ledger: Ledger) -> list[WaitCode]:
 
 def expected(state: State, job: Job, ledger: Ledger) -> Estimate:
     """What this waiting job is expected to use."""
-    return estimate(job.spec, state.profile(job), state.policy, ledger.available_bytes)
+    figure = estimate(job.spec, state.profile(job), state.policy, ledger.available_bytes)
+    seen = seen_bytes(job) if job.attempts else None
+    return figure if seen is None else at_least(figure, seen, ledger.memory_line_bytes)
 
 
 def failing(

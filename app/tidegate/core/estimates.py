@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from tidegate.core.job import Attempt, Job, JobKind, JobSpec, Paused, Running, Starting, Stopping
@@ -32,7 +33,26 @@ def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_b
     return Estimate(default, EstimateSource.DEFAULT, cores, spec.gpu, duration)
 
 
-def group_key(spec: JobSpec, learned_key: str | None, array_number: int | None) -> tuple[object, ...]:
+def seen_bytes(job: Job) -> int | None:
+    """The most that runs of this very job used which were ended to let it run again; None when there were none."""
+    peaks = (earlier.peak_memory_bytes for earlier in job.attempts if earlier.outcome is None)
+    return max((peak for peak in peaks if peak is not None), default=None)
+
+
+def at_least(figure: Estimate, seen: int, line_bytes: int | None) -> Estimate:
+    """It needed more than was thought, and had not shown all of it: what it had and a margin, but never what no run
+    could have, or it would start and be ended in a circle."""
+    wanted = int(seen * UNDECLARED_MARGIN)
+    if line_bytes is not None:
+        wanted = min(wanted, line_bytes)
+    if wanted <= figure.memory_bytes:
+        return figure
+    return replace(figure, memory_bytes=wanted, source=EstimateSource.LEARNED)
+
+
+def group_key(
+    spec: JobSpec, learned_key: str | None, array_number: int | None, seen: int | None = None
+) -> tuple[object, ...]:
     """Jobs with equal keys get the same verdict from admission; ``learned_key`` is set once its profile is trusted."""
     return (
         spec.priority,
@@ -45,6 +65,7 @@ def group_key(spec: JobSpec, learned_key: str | None, array_number: int | None) 
         spec.device,
         spec.locks,
         array_number if spec.array_parallel else None,
+        seen,
     )
 
 

@@ -72,7 +72,10 @@ class JobBlocked:
 
 @dataclass(frozen=True, slots=True)
 class JobStarting:
-    """The intent to run is being written down; from here on the job holds its resources."""
+    """The intent to run is being written down; from here on the job holds its resources.
+
+    With ``behind`` it does so only once that job has ended: it will take its place.
+    """
 
     at: float
     id: JobId
@@ -82,6 +85,7 @@ class JobStarting:
     devices: tuple[int, ...] = ()
     bypassed: tuple[JobId, ...] = ()
     waited_for: str | None = None
+    behind: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import State
 from tidegate.core.texts import format_duration, format_moment, format_size
+from tidegate.core.thawing import thaw_allowed_at
 
 _TURN = frozenset({WaitCode.WORKERS, WaitCode.CPU})
 """Pass by themselves as jobs end, so they tell least: what the job needs and does not get comes before them."""
@@ -49,6 +50,11 @@ def _paused(state: State, job: Job, ledger: Ledger) -> WaitReason:
         case PauseReason.QUEUE:
             text = f"the queue was paused {since} ago"
         case PauseReason.MEMORY:
+            again = thaw_allowed_at(state, job, ledger.now)
+            if again is not None:
+                moment = format_moment(again, ledger.now)
+                text = f"paused for memory again and again; goes on after {moment}, or when you resume it"
+                return WaitReason(WaitCode.PAUSED, text, until=again)
             text = f"paused for memory {since} ago; goes on when there is room"
         case PauseReason.GPU:
             text = f"paused for GPU memory {since} ago"
@@ -111,7 +117,7 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
             text = f"needs {_cores(figure.cores)}, {free:g} of {ledger.cores:g} free{_after(state)}"
             return WaitReason(code, text, {"needed_cores": figure.cores, "free_cores": free})
         case WaitCode.CPU_BUSY:
-            return WaitReason(code, "other programs are using the processor heavily; it waits a minute at most")
+            return WaitReason(code, "other programs keep the processor busy; it waits a minute at most")
         case WaitCode.UNSETTLED:
             name = _name(state, ledger.unsettled) if ledger.unsettled is not None else "another job"
             text = f"its memory need is not known; starts when {name} shows its own (say --mem to start sooner)"
@@ -167,7 +173,11 @@ def _memory(state: State, figure: Estimate, ledger: Ledger) -> WaitReason:
 
 def _after(state: State) -> str:
     """Names the running job that should end first, where durations are known; or the only one there is."""
-    running = [job for job in state.active.values() if isinstance(job.status, Running | Starting)]
+    running = [
+        job
+        for job in state.active.values()
+        if isinstance(job.status, Running | Starting) and not state.waits_behind(job)
+    ]
     if len(running) == 1:
         return f" · after {running[0].spec.name}"
     ends = []

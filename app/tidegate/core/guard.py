@@ -151,7 +151,11 @@ def _last_line(state: State, now: float, available: int) -> list[Action]:
     last = machine.last_intervention_at
     if last is not None and now - last < LAST_LINE_PACE_S and _ending(state):
         return []
-    candidates = [job for job in state.active.values() if isinstance(job.status, Running | Paused | Starting)]
+    candidates = [
+        job
+        for job in state.active.values()
+        if isinstance(job.status, Running | Paused | Starting) and not state.waits_behind(job)
+    ]
     ordered = victims([job for job in candidates if job.spec.preemptible])
     ordered = ordered or victims(candidates)
     if not ordered:

@@ -153,11 +153,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """An intent to run is written down; the keeper has not yet said that the process exists."""
+    """An intent to run is written down; the keeper has not yet said that the process exists.
+
+    ``behind`` is the job whose place it takes as soon as that one has ended.
+    """
 
     since: float
     attempt: int
     token: str
+    behind: JobId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _others_bytes(state: State, reading: MachineReading) -> int | None:
     for job in state.active.values():
         if job.usage is not None and job.usage.memory_bytes is not None:
             ours += job.usage.memory_bytes
-        elif reading.at - job.attempts[-1].intended_at <= UNMEASURED_S:
+        elif reading.at - job.attempts[-1].intended_at <= UNMEASURED_S and not state.waits_behind(job):
             unmeasured += job.attempts[-1].reserved_bytes or 0
     used = reading.memory_total_bytes - reading.memory_available_bytes
     return other_programs_bytes(used, ours, unmeasured, state.machine.other_bytes)
@@ -68,7 +68,7 @@ def _note_cpu(state: State, reading: MachineReading) -> None:
     policy, others = state.policy, reading.other_cpu_cores
     if others is None:
         return
-    held = [holding(job, policy, None, reading.at) for job in state.active.values()]
+    held = [holding(job, policy, None, reading.at) for job in state.active.values() if not state.waits_behind(job)]
     free = reading.cores - sum(item.cores for item in held)
     busy = any(item.slots for item in held) and others_crowd(others, free, policy.cpu_hard_pct)
     if not busy:

@@ -126,6 +126,10 @@ class State:
         """True when the job, or an element of this array, is in memory."""
         return id in self.jobs or (id.index is None and id.number in self.arrays)
 
+    def waits_behind(self, job: Job) -> bool:
+        """True for one that is to take the place of a job which has not ended: until then it holds nothing."""
+        return isinstance(job.status, Starting) and job.status.behind in self.active
+
     def profile(self, job: Job) -> Profile | None:
         """What earlier runs of this job's command taught; None before the first."""
         if not self.profiles:

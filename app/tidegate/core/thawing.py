@@ -8,19 +8,29 @@ from tidegate.core.state import State, is_frozen_by_guard
 
 THAW_CALM_S = 10.0
 LOW_WITHOUT_US_S = 30.0
+AN_HOUR_S = 3600.0
 
 
 def next_thaw(state: State, now: float) -> Job | None:
     """The most important frozen job, once memory bears it; a user's wish comes first and is not counted."""
-    machine, policy = state.machine, state.policy
+    machine = state.machine
     if machine.last_thaw_at is not None and now - machine.last_thaw_at < THAW_CALM_S:
         return None
     if not (_calm(state) or _low_without_us(state, now)):
         return None
     frozen = [job for job in state.active.values() if is_frozen_by_guard(job) and not state.intake.freezes(job.spec)]
     wanted = [job for job in frozen if isinstance(job.status, Paused) and job.status.wants_resume]
-    allowed = [job for job in frozen if sum(now - t < 3600 for t in job.thaws) < policy.max_thaws_per_hour]
+    allowed = [job for job in frozen if thaw_allowed_at(state, job, now) is None]
     return min(wanted or allowed, key=lambda job: (job.spec.priority, job.attempts[-1].intended_at), default=None)
+
+
+def thaw_allowed_at(state: State, job: Job, now: float) -> float | None:
+    """When a job that was thawed too often may be thawed again without its user; None when it may be now."""
+    most = state.policy.max_thaws_per_hour
+    lately = [moment for moment in job.thaws if now - moment < AN_HOUR_S]
+    if len(lately) < most:
+        return None
+    return (lately[-most] if most else now) + AN_HOUR_S
 
 
 def _calm(state: State) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.core import events as e
 from tidegate.core.dependencies import broken, unmet
-from tidegate.core.estimates import estimate, group_key
+from tidegate.core.estimates import estimate, group_key, seen_bytes
 from tidegate.core.job import (
     Attempt,
     Dependency,
@@ -26,6 +26,7 @@ from tidegate.core.job import (
     Starting,
     Stopping,
 )
+from tidegate.core.line import GroupKey
 from tidegate.core.measuring import apply_clock_rebased, apply_jobs_measured, apply_machine_sampled
 from tidegate.core.prediction import RUNS_TO_TRUST, Profile, profile_key
 from tidegate.core.state import Intake, State
@@ -70,6 +71,13 @@ def _learned_key(state: State, job: Job) -> str | None:
     return key if profile is not None and len(profile.peaks_bytes) >= RUNS_TO_TRUST else None
 
 
+def group_of(state: State, job: Job) -> GroupKey:
+    """The group in which this job stands in the line, or would stand."""
+    array = job.id.number if job.id.index is not None else None
+    seen = seen_bytes(job) if job.attempts else None
+    return group_key(job.spec, _learned_key(state, job), array, seen)
+
+
 def enqueue(state: State, job: Job, now: float) -> None:
     """Give a queued job its one place: in the line, or parked until a moment or another job's end."""
     spec = job.spec
@@ -81,8 +89,7 @@ def enqueue(state: State, job: Job, now: float) -> None:
     if waits_for_time or (spec.after and unmet(state, job)):
         state.park(job)
         return
-    array = job.id.number if job.id.index is not None else None
-    state.line.add(job.id, job.order_key, group_key(spec, _learned_key(state, job), array))
+    state.line.add(job.id, job.order_key, group_of(state, job))
 
 
 def dequeue(state: State, job: Job) -> None:
@@ -193,6 +200,9 @@ def apply_job_restored(state: State, event: e.JobRestored) -> None:
     if job.id in state.jobs:
         raise IllegalMove(f"JobRestored for job {job.id}, which is already known")
     state.jobs[job.id] = job
+    if job.attempts and isinstance(job.status, Queued | Held | Finished):
+        # The intent of a start that was taken back may still be written down; the job has no such attempt.
+        job.attempts = tuple(attempt for attempt in job.attempts if attempt.ended_at is not None)
     state.rank_first = min(state.rank_first, job.rank)
     state.join_array(job)
     if job.outcome is None:
@@ -280,7 +290,7 @@ def apply_job_starting(state: State, event: e.JobStarting) -> None:
     job = _expect(state, event.id, event, Queued)
     dequeue(state, job)
     job.estimate = event.estimate
-    job.status = Starting(event.at, event.attempt, event.token)
+    job.status = Starting(event.at, event.attempt, event.token, event.behind)
     attempt = Attempt(
         number=event.attempt,
         token=event.token,
@@ -465,8 +475,7 @@ def _regroup(state: State, teacher: Job) -> None:
     for id in alike:
         job = state.jobs[id]
         state.line.remove(id)
-        array = id.number if id.index is not None else None
-        state.line.add(id, job.order_key, group_key(job.spec, _learned_key(state, job), array))
+        state.line.add(id, job.order_key, group_of(state, job))
 
 
 def apply_job_lost(state: State, event: e.JobLost) -> None:
@@ -485,6 +494,8 @@ def apply_job_cancelled(state: State, event: e.JobCancelled) -> None:
     job = _expect(state, event.id, event, Queued, Held)
     if isinstance(job.status, Queued):
         dequeue(state, job)
+    else:
+        state.await_no_more(job)
     _finish(state, job, Finished(event.at, event.outcome, why=event.why))
     _touch(state, job, event)
 

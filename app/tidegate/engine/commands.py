@@ -56,7 +56,7 @@ async def run_command(engine: Engine, command: Command) -> list[CommandResult]:
     asked = Asked(engine, command)
     results = {id: _carry_out(asked, id) for id in (reversed(ids) if command.verb in BACKWARDS else ids)}
     engine.tick()
-    if asked.waiting:
+    if any(result.answer is Answer.DONE for result in results.values()):
         await _until_so(asked)
     return [_confirmed(asked, results[id]) for id in ids]
 
@@ -108,15 +108,14 @@ def _confirmed(asked: Asked, result: CommandResult) -> CommandResult:
 async def _until_so(asked: Asked) -> None:
     """Wait, not for ever, until the helper has done it and until it is written down."""
     awaited: list[asyncio.Future[str | None] | asyncio.Future[None]] = list(asked.waiting.values())
-    if asked.command.verb is Verb.PAUSE:
-        awaited.append(_written(asked.engine))
+    awaited.append(_written(asked.engine))
     await asyncio.wait(awaited, timeout=CONFIRM_S)
 
 
 def _written(engine: Engine) -> asyncio.Future[None]:
-    """Done when all that was decided so far is on disk (or cannot be written): a pause must outlive a crash."""
+    """Done when all that was decided so far is on disk (or cannot be written): what was answered outlives a crash."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    batch = Batch(meta=(("paused_at", repr(engine.clock.now())),), durable=True)
+    batch = Batch(meta=(("commanded_at", repr(engine.clock.now())),), durable=True)
     engine.journal.write(batch, lambda _error: None if future.done() else future.set_result(None))
     return future
 
@@ -148,6 +147,5 @@ async def _whole_queue(engine: Engine, command: Command) -> list[CommandResult]:
         elif isinstance(job.status, Starting):
             asked.wait_for(job, "pause")  # it is paused as soon as it has started
     engine.tick()
-    if asked.waiting:
-        await _until_so(asked)
+    await _until_so(asked)
     return [CommandResult(None, Answer.DONE, said)]

@@ -32,6 +32,7 @@ from tidegate.engine.ports import (
     Sample,
     Sensors,
 )
+from tidegate.engine.relay import Relay
 from tidegate.engine.restart import restore
 from tidegate.engine.runs import Runs
 from tidegate.engine.store import Store
@@ -94,6 +95,7 @@ class Engine:
         self.writer = Writer(self, journal)
         self.runs = Runs(self)
         self.hands = Hands(self)
+        self.relay = Relay(self)
         self.closed = False
         self._notifier = notifier
         self._interval_s = sample_interval_s
@@ -239,6 +241,7 @@ class Engine:
             if self._sample is not None:
                 self._note_blocked(decided, now)
             self.hands.carry_out(decided.actions, now)
+            self.relay.run(decided, now)
             self.plan = decided
             self._wake_at(decided.wake_at)
         except Exception:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from tidegate.core import events as e
 from tidegate.core.actions import Action, Kill, Pause, Resume, Start, Terminate
 from tidegate.core.admission import Ledger, open_ledger, still_fits
-from tidegate.core.job import Job, Paused, Queued, Running, Starting, Stopping
+from tidegate.core.job import Job, JobId, Paused, Queued, Running, Starting, Stopping
 
 if TYPE_CHECKING:
     from tidegate.engine.engine import Engine
@@ -49,14 +49,18 @@ class Hands:
         if not isinstance(job.status, Queued) or not (forced or still_fits(action.estimate, ledger)):
             engine.record(e.ActionRejected(now, job.id, "start", "there is less memory than a moment ago"))
             return
+        ledger.take(job, action.estimate, action.devices)
+        self.begin(job, action, now)
+
+    def begin(self, job: Job, action: Start, now: float, behind: JobId | None = None) -> None:
+        """Give it a run token and have its intent written; ``behind`` is the job whose place it is to take."""
+        engine = self._engine
         token = engine.new_token()
         engine.runs.register(token, job.id)
-        ledger.take(job, action.estimate, action.devices)
         number = job.attempts[-1].number + 1 if job.attempts else 1
+        figure, cards = action.estimate, action.devices
         engine.record(
-            e.JobStarting(
-                now, job.id, number, token, action.estimate, action.devices, action.bypassed, action.waited_for
-            )
+            e.JobStarting(now, job.id, number, token, figure, cards, action.bypassed, action.waited_for, behind)
         )
         engine.writer.note_intent(job.id)
 
@@ -78,8 +82,11 @@ class Hands:
         if not isinstance(job.status, Starting | Running | Paused | Stopping):
             return
         was_starting = isinstance(job.status, Starting)
+        waited_behind = self._engine.state.waits_behind(job)
         kill_at = now + action.grace_s if isinstance(action, Terminate) else None
         self._engine.record(e.JobStopping(now, job.id, action.outcome, action.why, kill_at, unasked))
+        if waited_behind:
+            self._engine.executor.revoke([job])
         if was_starting:
             return
         if isinstance(action, Terminate):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tidegate.core.admission import Ledger, open_ledger
-from tidegate.core.estimates import estimate, holding, reserved_memory_bytes
+from tidegate.core.estimates import at_least, estimate, holding, reserved_memory_bytes, seen_bytes
 from tidegate.core.job import Attempt, Finished, Job, Stopping
 from tidegate.core.machine import CardMode
 from tidegate.core.reasons import WaitReason
@@ -75,7 +75,10 @@ def _estimate_of(state: State, job: Job) -> Estimate:
         return job.estimate
     reading = state.machine.reading
     available = reading.memory_available_bytes if reading is not None else None
-    return estimate(job.spec, state.profile(job), state.policy, available)
+    figure = estimate(job.spec, state.profile(job), state.policy, available)
+    seen = seen_bytes(job)
+    line = state.policy.memory_line_bytes(reading.memory_total_bytes) if reading is not None else None
+    return figure if seen is None else at_least(figure, seen, line)
 
 
 def _attempt_view(attempt: Attempt) -> AttemptView:
@@ -89,7 +92,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         signal=attempt.signal,
         cpu_s=attempt.cpu_s,
         peak_memory_bytes=attempt.peak_memory_bytes,
-        paused_s=attempt.paused_s,
+        paused_s=max(0.0, attempt.paused_s),
         devices=attempt.devices,
         why=attempt.why,
         waited_for=attempt.waited_for,
@@ -115,7 +118,7 @@ def _gpu_view(request: GpuRequest | None) -> GpuView | None:
 def _usage_view(state: State, job: Job, now: float) -> UsageView:
     attempt = job.attempt
     usage = job.usage
-    active = job.id in state.active and attempt is not None
+    active = job.id in state.active and attempt is not None and not state.waits_behind(job)
     reserved = None
     if active and attempt is not None:
         reserved = reserved_memory_bytes(job, attempt, state.policy, state.profile(job), now)
@@ -199,6 +202,8 @@ def machine_sample(state: State, now: float) -> MachineSample | None:
     jobs = []
     reserved = ours = running = 0
     for job in state.active.values():
+        if state.waits_behind(job):
+            continue
         held = holding(job, state.policy, state.profile(job), now)
         reserved += held.memory_bytes
         running += held.slots

@@ -85,6 +85,7 @@ class StartRequest:
 
     ``environment`` is the hash of the stored captured variables (None: the helper's own);
     ``extra_environment`` is laid over it. ``log_path`` gets stdout and stderr unless they have paths of their own.
+    ``behind`` is the token of the run whose place this one takes: it begins when that one has ended.
     """
 
     token: str
@@ -98,6 +99,7 @@ class StartRequest:
     log_cap_bytes: int
     stdout_path: str | None = None
     stderr_path: str | None = None
+    behind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,14 @@ class RunActionFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRevoked:
+    """It was to take another's place, was called back before that, and never began."""
+
+    token: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class HelperLost:
     """The connection to the process helper broke; the implementation is already reconnecting."""
 
@@ -169,7 +179,10 @@ class HelperLost:
     why: str
 
 
-ProcessEvent = RunStarted | RunStartFailed | RunExited | RunPaused | RunResumed | RunLost | RunActionFailed | HelperLost
+RunEnd = RunExited | RunStartFailed | RunLost | RunRevoked
+"""After one of these nothing more comes of a run; they are kept and told again until they are acknowledged."""
+
+ProcessEvent = RunStarted | RunPaused | RunResumed | RunActionFailed | HelperLost | RunEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +204,7 @@ class Reconnected:
     """
 
     alive: tuple[KnownRun, ...]
-    ended: tuple[RunExited | RunStartFailed | RunLost, ...]
+    ended: tuple[RunEnd, ...]
     helper_since: float | None = None
 
 
@@ -205,6 +218,12 @@ class Processes(Protocol):
         """
 
     def start(self, requests: Sequence[StartRequest]) -> None: ...
+
+    def revoke(self, tokens: Sequence[str]) -> None:
+        """Do not begin these, nor what was to take their places, where they still wait for theirs.
+
+        Those that do never begin when the engine leaves or is lost, either.
+        """
 
     def pause(self, token: str) -> None: ...
 
@@ -225,8 +244,14 @@ class Processes(Protocol):
 class ExecutorPort(Protocol):
     """Carries out what was decided, by means of ``Processes``. All calls return at once."""
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        """Ask for a run of each job's newest attempt; the intents are already on disk."""
+    def start(self, jobs: Sequence[Job], behind: Mapping[JobId, str] | None = None) -> None:
+        """Ask for a run of each job's newest attempt; the intents are already on disk.
+
+        ``behind`` names the runs whose places they take, for those that wait for one.
+        """
+
+    def revoke(self, jobs: Sequence[Job]) -> None:
+        """Do not start these, where they still wait for the places of others."""
 
     def pause(self, job: Job) -> None: ...
 

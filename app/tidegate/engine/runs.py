@@ -15,10 +15,12 @@ from tidegate.engine.ports import (
     Notice,
     ProcessEvent,
     RunActionFailed,
+    RunEnd,
     RunExited,
     RunLost,
     RunPaused,
     RunResumed,
+    RunRevoked,
     RunStarted,
     RunStartFailed,
 )
@@ -74,7 +76,7 @@ class Runs:
         id = self._tokens.get(event.token)
         job = engine.state.jobs.get(id) if id is not None else None
         if id is None or job is None or not job.attempts or job.attempts[-1].token != event.token:
-            if isinstance(event, RunExited | RunStartFailed | RunLost):
+            if isinstance(event, RunEnd):
                 engine.writer.note_ended(event.token)
             return
         match event:
@@ -88,6 +90,11 @@ class Runs:
             case RunLost():
                 engine.record(e.JobLost(event.at, id, event.why))
                 self._forget(event.token)
+            case RunRevoked():
+                self.drop(event.token)
+                why = "it was called back before a place was free"
+                engine.record(e.JobStartRevoked(event.at, id, event.token, why))
+                engine.writer.note_ended(event.token)
             case RunPaused():
                 self._confirm(event.token, "pause", None)
             case RunResumed():
@@ -112,6 +119,7 @@ class Runs:
                 event.identity,
             )
         )
+        engine.relay.note_end(job)
         if job.outcome is Outcome.SUCCEEDED:
             engine.writer.note_lesson(engine.state.profile(job))
         self._forget(event.token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
@@ -112,17 +113,19 @@ class Writer:
             return
         # One that was told to end meanwhile has no process yet, and need not get one.
         jobs = {token: engine.state.jobs[self._asked[token]] for token in still}
-        told = [token for token, job in jobs.items() if isinstance(job.status, Stopping)]
+        told = {token for token, job in jobs.items() if isinstance(job.status, Stopping)}
         self._call_off(told, "it was told to end before it was started")
+        closed = {token for token, job in jobs.items() if engine.relay.no_longer_wants(job)}
+        self._call_off(closed, "nothing starts any more ahead of time")
         for token in still:
             self._asked.pop(token, None)
-        starts = [job for token, job in jobs.items() if token not in told]
+        starts = [job for token, job in jobs.items() if token not in told | closed]
         if starts:
-            engine.executor.start(starts)
-        if told:
+            engine.executor.start(starts, engine.relay.places(starts))
+        if told or closed:
             engine.tick()
 
-    def _call_off(self, tokens: list[str], why: str) -> None:
+    def _call_off(self, tokens: Iterable[str], why: str) -> None:
         for token in tokens:
             id = self._asked.pop(token)
             self._engine.runs.drop(token)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from tidegate.core.job import Attempt, Job
+from tidegate.core.job import Attempt, Job, JobId
 from tidegate.core.texts import fill_output_name
 from tidegate.engine.ports import Processes, StartRequest
 
@@ -27,11 +27,15 @@ class Executor:
         self._log_cap_bytes = log_cap_bytes
         self._card_uuid = card_uuid
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def start(self, jobs: Sequence[Job], behind: Mapping[JobId, str] | None = None) -> None:
         """Ask for these runs; their intents are already on disk (D10)."""
-        self._processes.start([self.request(job) for job in jobs])
+        places = behind or {}
+        self._processes.start([self.request(job, places.get(job.id)) for job in jobs])
 
-    def request(self, job: Job) -> StartRequest:
+    def revoke(self, jobs: Sequence[Job]) -> None:
+        self._processes.revoke([job.attempts[-1].token for job in jobs])
+
+    def request(self, job: Job, behind: str | None = None) -> StartRequest:
         """Everything the helper needs to run the job's newest attempt."""
         attempt = job.attempts[-1]
         spec = job.spec
@@ -47,6 +51,7 @@ class Executor:
             log_cap_bytes=self._log_cap_bytes(),
             stdout_path=_output_path(job, spec.stdout_path),
             stderr_path=_output_path(job, spec.stderr_path),
+            behind=behind,
         )
 
     def _own_environment(self, job: Job, attempt: Attempt) -> list[tuple[str, str]]:

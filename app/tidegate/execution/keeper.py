@@ -6,14 +6,14 @@ library only, single-threaded: the working folder changes around each start.
 
 Protocol, one JSON value a line. App to keeper:
   {"hello": 1, "tokens": [...], "stuck_timeout_s": s}      first; the runs it believes exist
-  {"start": [request, ...]} {"pause": [token, ...]} {"resume": [...]} {"kill": [...]} {"ack": [...]}
+  {"start": [request, ...]} {"pause": [token, ...]} {"resume": [...]} {"kill": [...]} {"ack": [...]} {"revoke": [...]}
   {"terminate": [[token, grace_s], ...]} {"close": {"grace_s": s}}       close: end all runs, then leave
 Keeper to app:
-  {"hello": 1, "pid": p, "alive": [[token, pid, created, started_at, paused], ...], "ended": [event, ...]}
+  {"hello": 1, "pid": p, "since": t, "alive": [[token, pid, created, started_at, paused], ...], "ended": [event, ...]}
   {"refused": sentence, "protocol": 1}    {"replaced": sentence}    {"events": [event, ...]}
 An event is ["started", token, at, pid, created], ["start_failed", token, at, sentence], ["exited", token, at, code,
-signal, cpu_s, peak_bytes, started_at, pid, created], ["paused" | "resumed", token, at], ["lost", token, at, why] or
-["action_failed", token, at, action, why].
+signal, cpu_s, peak_bytes, started_at, pid, created], ["paused" | "resumed" | "revoked", token, at],
+["lost", token, at, why] or ["action_failed", token, at, action, why].
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ _IDLE_GRACE_S = 2.0
 _HOME_EVERY_S = 2.0
 _LOCK_WAIT_S = 2.0
 _LAST_ACKS_S = 0.5
+_UNHURRIED = ("started", "exited", "start_failed")
 _STARTED_WAITS_S = 0.002
+_RELAYED_WAITS_S = 0.008
 _MOST_UNSENT = 64 << 20
 _LOG_MAX = 1 << 20
 _SEND_PIECE = 1 << 18
@@ -145,6 +147,8 @@ class Keeper:
                     self._accept()
                 else:
                     self._serve(fd, mask)
+            if self._told_to_leave:
+                self._runs.revoke_all()
             self._runs.reap()
             self._runs.tick(time.monotonic())
             self._flush()
@@ -195,6 +199,7 @@ class Keeper:
         note("leaving")
         try:
             if not self._home_gone():
+                self._runs.leave()
                 os.unlink(self._socket_path)
         except OSError:
             pass  # it is replaced by the next keeper anyway
@@ -245,6 +250,7 @@ class Keeper:
             connection.sock.close()
         if connection is self._app:
             self._app = None
+            self._runs.revoke_all()
 
     def _send(self, connection: Connection) -> bool:
         if not connection.send():
@@ -267,14 +273,18 @@ class Keeper:
         # Without an app nothing is lost: ends are kept until they are acknowledged, the rest is seen at hello.
         self._events.clear()
         self._flush_at = None
+        self._runs.place_is_free = False
 
     def _may_wait(self) -> bool:
-        """News of mere starts waits a moment: an instant job's end then comes in the same message."""
-        if any(event[0] != "started" for event in self._events):
+        """News of mere starts waits a moment: an instant job's end then comes in the same message.
+
+        So does news of ends while nobody has to hurry, as the place of each was taken at once.
+        """
+        if self._runs.place_is_free or any(event[0] not in _UNHURRIED for event in self._events):
             return False
         now = time.monotonic()
         if self._flush_at is None:
-            self._flush_at = now + _STARTED_WAITS_S
+            self._flush_at = now + (_RELAYED_WAITS_S if self._runs.any_waiting else _STARTED_WAITS_S)
         return now < self._flush_at
 
     # --- messages ---------------------------------------------------------------------------------------------
@@ -311,7 +321,9 @@ class Keeper:
         self._runs.find({str(token) for token in tokens} if isinstance(tokens, list) else set())
         self._events.clear()  # all of it is in the answer
         self._flush_at = None
-        reply = {"hello": PROTOCOL, "pid": os.getpid(), "alive": self._runs.alive(), "ended": self._runs.ended()}
+        runs = self._runs
+        reply: dict[str, object] = {"hello": PROTOCOL, "pid": os.getpid(), "since": runs.since}
+        reply |= {"alive": runs.alive(), "ended": runs.ended()}
         connection.say(reply)
         self._send(connection)
 
@@ -329,6 +341,8 @@ class Keeper:
         elif verb == "terminate":
             for token, grace_s in argument:
                 runs.terminate(token, float(grace_s))
+        elif verb == "revoke":
+            runs.revoke(argument)
         elif verb in ("pause", "resume", "kill"):
             action = {"pause": runs.pause, "resume": runs.resume, "kill": runs.kill}[verb]
             for token in argument:

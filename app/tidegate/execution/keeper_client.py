@@ -24,10 +24,12 @@ from tidegate.engine.ports import (
     ProcessEvent,
     Reconnected,
     RunActionFailed,
+    RunEnd,
     RunExited,
     RunLost,
     RunPaused,
     RunResumed,
+    RunRevoked,
     RunStarted,
     RunStartFailed,
     StartRequest,
@@ -110,10 +112,10 @@ class KeeperProcesses:
         for token, pid, created, started_at, paused in answer["alive"]:
             self._runs[token] = "paused" if paused else "running"
             alive.append(KnownRun(token, RunRef(token, self._identity(pid, created)), started_at, paused))
-        ended: list[RunExited | RunStartFailed] = []
+        ended: list[RunEnd] = []
         for line in answer["ended"]:
             event = self._event(line)
-            if isinstance(event, RunExited | RunStartFailed):
+            if isinstance(event, RunExited | RunStartFailed | RunRevoked):
                 ended.append(event)
                 self._told.add(event.token)
             elif isinstance(event, RunLost):
@@ -121,7 +123,7 @@ class KeeperProcesses:
                 self.acknowledge((event.token,))
         self._loop.call_soon(self._release_early)  # after our caller has seen what we return
         self._send_later()
-        return Reconnected(tuple(alive), tuple(ended))
+        return Reconnected(tuple(alive), tuple(ended), answer.get("since"))
 
     async def _open(self, tokens: Iterable[str]) -> dict[str, Any]:
         """A connection and the keeper's answer; tried again at once when we reached a keeper that was just ending."""
@@ -202,7 +204,7 @@ class KeeperProcesses:
         """After the connection broke: the same keeper again, or a new one, and an account of every run."""
         said = False
         while not self._closing:
-            unsent = {str(r["token"]) for message in self._later for r in _list(message.get("start"))}
+            unsent = self._unsent_starts()
             try:
                 answer = await self._open([token for token in self._runs if token not in unsent])
             except KeeperUnavailable as error:
@@ -211,10 +213,15 @@ class KeeperProcesses:
                 said = True
                 await asyncio.sleep(_RETRY_S)
                 continue
-            self._account(answer, unsent)
+            # Others may have been asked for while it was opened.
+            self._account(answer, self._unsent_starts())
             self._release_early()
             self._send_later()
             return
+
+    def _unsent_starts(self) -> set[str]:
+        """Runs that no keeper has been asked for yet."""
+        return {str(request["token"]) for message in self._later for request in _list(message.get("start"))}
 
     def _account(self, answer: dict[str, Any], unsent: set[str]) -> None:
         """Turn the keeper's answer into events for what we did not hear of."""
@@ -245,6 +252,9 @@ class KeeperProcesses:
         for request in requests:
             self._runs[request.token] = "starting"
         self._ask({"start": [self._request(request) for request in requests]})
+
+    def revoke(self, tokens: Sequence[str]) -> None:
+        self._ask({"revoke": list(tokens)})
 
     def pause(self, token: str) -> None:
         self._ask({"pause": [token]})
@@ -296,6 +306,7 @@ class KeeperProcesses:
             "cap": request.log_cap_bytes,
             "out": request.stdout_path,
             "err": request.stderr_path,
+            "behind": request.behind,
         }
 
     # --- the socket -------------------------------------------------------------------------------------------
@@ -426,7 +437,7 @@ class KeeperProcesses:
                 self._runs[event.token] = "running"
             case RunPaused():
                 self._runs[event.token] = "paused"
-            case RunExited() | RunStartFailed() | RunLost():
+            case RunExited() | RunStartFailed() | RunLost() | RunRevoked():
                 self._runs.pop(event.token, None)
                 if event.token in self._told:
                     return []
@@ -449,6 +460,8 @@ class KeeperProcesses:
                 return RunResumed(token, at)
             case "lost":
                 return RunLost(token, at, line[3])
+            case "revoked":
+                return RunRevoked(token, at)
             case "action_failed":
                 return RunActionFailed(token, at, line[3], line[4])
         raise ValueError(f"unknown event {kind!r} from the process helper")

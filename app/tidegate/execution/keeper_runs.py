@@ -13,6 +13,7 @@ import time
 
 from tidegate.execution import keeper_tree as tree
 from tidegate.execution.keeper_logs import CappedLog
+from tidegate.execution.keeper_places import Places
 from tidegate.execution.keeper_spawn import Environments, Request, StartError, spawn
 from tidegate.execution.keeper_spool import Line, Spool
 
@@ -77,6 +78,7 @@ class Runs:
 
     def __init__(self, spool: Spool, tell: Callable[[Line], None], note: Callable[[str], None]) -> None:
         self.stuck_timeout_s = 30.0
+        self.since = time.time()
         self._spool = spool
         self._tell = tell
         self._note = note
@@ -89,6 +91,8 @@ class Runs:
         self._held: set[str] = set()
         self._ends: dict[str, Line] = {}
         self._attempts: dict[tuple[str, int], str] = {}
+        self._places = Places()
+        self.place_is_free = False
         self._forgotten: dict[str, None] = {}
         self._sweep_at = self._orphans_at = self._adopted_at = self._logs_at = self._compact_at = _NEVER
         self._orphans_looked_at = 0.0
@@ -98,6 +102,11 @@ class Runs:
     @property
     def any_left(self) -> bool:
         return bool(self._live or self._ending)
+
+    @property
+    def any_waiting(self) -> bool:
+        """True while somebody waits for a place that will be left."""
+        return bool(self._places)
 
     @property
     def all_acknowledged(self) -> bool:
@@ -119,6 +128,7 @@ class Runs:
 
     def recall(self, boot_id: str) -> None:
         """Take over from a keeper that died: read its spool, adopt what still runs, call lost what does not."""
+        self.since = self._spool.take_over()
         starts, self._ends, written_in = self._spool.read()
         table = tree.scan() if starts and written_in == boot_id else tree.Table({})
         lost: list[str] = []
@@ -175,7 +185,7 @@ class Runs:
             self._logs_at = min(self._logs_at, run.log.due)
 
     def _knows(self, token: str) -> bool:
-        return token in self._live or token in self._ends or token in self._forgotten
+        return token in self._live or token in self._ends or token in self._forgotten or token in self._places
 
     # --- what is asked ----------------------------------------------------------------------------------------
 
@@ -191,6 +201,10 @@ class Runs:
         if self._knows(token):
             self._fail(token, "start", "this attempt was started already, and a run is never started twice")
             return
+        behind = str(request.get("behind"))
+        if behind in self._live or behind in self._places:
+            self._places.wait(token, request, behind)
+            return
         at = time.time()
         try:
             if (job, attempt) in self._attempts:
@@ -199,7 +213,7 @@ class Runs:
             pid = spawn(request, self._environments)
         except StartError as error:
             self._settle(token, ["start_failed", token, at, str(error)])
-            self._tell(self._ends[token])
+            self._tell_end(token)
             return
         start = tree.start_of(pid, ticks)
         created = self._boot.create_time(start) if start else at
@@ -250,12 +264,22 @@ class Runs:
             ending.action = "kill"
             ending.kill_at = ending.look_at = self._sweep_at = time.monotonic()
 
+    def revoke(self, tokens: list[str]) -> None:
+        """What still waits for a place never begins, nor what waits behind it."""
+        for token in tokens:
+            self._revoked(self._places.revoke(token))
+
+    def revoke_all(self) -> None:
+        """Nothing begins that was handed over ahead of time: whoever decides is gone, or all is to end."""
+        self._revoked(self._places.revoke_all())
+
     def stop_all(self, grace_s: float) -> None:
+        self.revoke_all()
         for token in list(self._live):
             self.terminate(token, grace_s)
 
     def acknowledge(self, tokens: list[str]) -> None:
-        known = [token for token in tokens if token in self._ends]
+        known = [token for token in dict.fromkeys(tokens) if token in self._ends]
         for token in known:
             del self._ends[token]
             self._held.discard(token)
@@ -265,6 +289,10 @@ class Runs:
         if known:
             self._write(["ack", known])
             self._compact_at = min(self._compact_at, time.monotonic() + _COMPACT_AFTER_S)
+
+    def leave(self) -> None:
+        """The keeper ends in order."""
+        self._spool.leave(self.since)
 
     def thaw_all(self) -> None:
         """Nobody will be there to resume them: used when the home is gone."""
@@ -300,21 +328,28 @@ class Runs:
     # --- what happens -----------------------------------------------------------------------------------------
 
     def reap(self) -> None:
-        """Collect every child that has ended: main processes, and orphans that were given to the keeper."""
+        """Collect every child that has ended: main processes, and orphans that were given to the keeper.
+
+        All are collected before anything is done about them: an end may start the next run, which may have ended by
+        then, and so on, and nobody would hear of it.
+        """
+        exits: list[tuple[Run, int, float, int]] = []
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
-            token = self._roots.get(pid)
-            run = self._live.get(token) if token is not None else None
+                break
+            run = self._live.get(self._roots.get(pid, ""))
             cpu_s = usage.ru_utime + usage.ru_stime
             if run is None or run.adopted:
                 self._reaped_orphan(pid, cpu_s)
             else:
-                self._handle_exit(run, status, cpu_s, usage.ru_maxrss * _PEAK_UNIT)
+                del self._roots[pid]  # from now on it may be another's number
+                exits.append((run, status, cpu_s, usage.ru_maxrss * _PEAK_UNIT))
+        for run, status, cpu_s, peak in exits:
+            self._handle_exit(run, status, cpu_s, peak)
 
     def _reaped_orphan(self, pid: int, cpu_s: float) -> None:
         owner = self._live.get(self._tokens.remembered(pid) or "")
@@ -334,17 +369,33 @@ class Runs:
         now = time.monotonic()
         family = run.family
         self._settle(family.token, end)
-        del self._live[family.token], self._roots[family.pid]
+        del self._live[family.token]
+        if self._roots.get(family.pid) == family.token:
+            del self._roots[family.pid]
         self._finish_log(run.log, now)
         if family.token in self._ending:
             self._held.add(family.token)
             self._sweep_at = min(self._sweep_at, now)
             self._ending[family.token].look_at = now
             return
-        self._tell(end)
+        self._tell_end(family.token)
         if family.scattered or tree.group_exists(family.pid):
             self._end_later(family, run.log, now)
         self._orphans_at = min(self._orphans_at, max(now, self._orphans_looked_at + _ORPHANS_EVERY_S))
+
+    def _tell_end(self, token: str) -> None:
+        """The run has left its place: whoever waits for it begins at once."""
+        self._tell(self._ends[token])
+        request = self._places.follow(token)
+        if request is None:
+            self.place_is_free = True
+        else:
+            self.start([request])
+
+    def _revoked(self, tokens: list[str]) -> None:
+        for token in tokens:
+            self._settle(token, ["revoked", token, time.time()])
+            self._tell(self._ends[token])
 
     def _settle(self, token: str, end: Line) -> None:
         self._ends[token] = end
@@ -485,7 +536,7 @@ class Runs:
             self._fail(token, ending.action, why)
         if token in self._held:
             self._held.discard(token)
-            self._tell(self._ends[token])
+            self._tell_end(token)
 
     def _say_refused(self, ending: Ending, delivery: tree.Delivery) -> None:
         if delivery.refused and not ending.said:
@@ -497,7 +548,7 @@ class Runs:
         self._finish_log(ending.log, now)
         if token in self._held:
             self._held.discard(token)
-            self._tell(self._ends[token])
+            self._tell_end(token)
         # Its last processes may have handed orphans to the keeper in the meantime.
         self._orphans_at = min(self._orphans_at, max(now, self._orphans_looked_at + _ORPHANS_EVERY_S))
 

@@ -5,17 +5,19 @@ No fsync: it must survive kill -9, and after a power cut the jobs are gone too (
 Lines (arrays, the first element names the kind):
   ["spool", version, boot_id]                                        the first line of a file
   ["start", token, at, job, attempt, pid, start, created, log, cap]  a process exists
-  ["exited" | "start_failed" | "lost", token, ...]                   an end, exactly as it is reported
+  ["exited" | "start_failed" | "lost" | "revoked", token, ...]       an end, exactly as it is reported
   ["ack", [token, ...]]                                              the app has these ends; they may be forgotten
+A keeper that leaves in order puts ``<spool>.left`` beside it: then the next one knows all that this one knew.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import time
 
 VERSION = 1
-ENDS = ("exited", "start_failed", "lost")
+ENDS = ("exited", "start_failed", "lost", "revoked")
 _REWRITE_BYTES = 1 << 20
 _encoder = json.JSONEncoder(separators=(",", ":"))
 
@@ -61,6 +63,38 @@ class Spool:
                 for name in token:
                     ends.pop(name, None)
         return starts, ends, boot_id
+
+    def take_over(self) -> float:
+        """Since when (Unix seconds) every start in this home is known here: now, or as said by one that left in order.
+
+        Its word is taken once: a keeper that dies leaves none.
+        """
+        now, since = time.time(), ""
+        try:
+            with open(self.path + ".left", "rb") as stream:
+                since = stream.read(64).decode("ascii", "replace")
+            os.unlink(self.path + ".left")
+        except OSError:
+            return now
+        try:
+            return min(float(since), now) if since.endswith("\n") else now
+        except ValueError:
+            return now
+
+    def leave(self, since: float) -> None:
+        """Nothing was started that is not written down: say so to the next keeper, unless that is not true."""
+        if self.error is not None or self._unwritten:
+            return
+        try:
+            fd = os.open(self.path + ".left", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError:
+            return  # then the next one knows less, which is said to the app
+        try:
+            os.write(fd, f"{since!r}\n".encode("ascii"))
+        except OSError:
+            return
+        finally:
+            os.close(fd)
 
     def rewrite(self, lines: list[Line]) -> None:
         """Replace the file by these lines (atomically); the old file stays when there is no room."""

@@ -42,7 +42,6 @@ class Metric:
             other = max(0, int(sample.memory_used_bytes - sum(size for _, size in sizes)))
         return other, sizes
 
-
     def reserved(self, sample: MachineSample) -> float:
         """What running jobs count with together; 0 for what is not reserved in samples."""
         return float(sample.reserved_bytes) if self.kind == "memory" else 0.0

@@ -147,7 +147,7 @@ class _Telling:
         return await self._until(lambda: len(self._ended) >= count)
 
     async def _until(self, reached: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + GIVE_UP_AFTER_S
+        deadline = self._began + GIVE_UP_AFTER_S
         while not reached():
             self._moved.clear()
             left = deadline - time.monotonic()

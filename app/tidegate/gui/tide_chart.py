@@ -25,6 +25,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from tidegate.gui.bands import JOBLESS, OTHER, RESERVED, SHORT_JOBS, Band
+from tidegate.gui.limit_lines import Line
 from tidegate.gui.theme import Theme, font
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 20, 28, 28
@@ -33,17 +34,6 @@ SLICE_S = 0.006
 """Drawing gives way to other events after so long."""
 _TIME_MARKS = 5
 _TIME_STEPS_S = (15, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A limit with its name. ``tone`` is a token's name; the name stands at the left or at the right end."""
-
-    value: float
-    name: str
-    tone: str
-    dashed: bool
-    at_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +146,8 @@ class TideChart(QWidget):
         value = (plot.bottom() - point.y()) / plot.height() * picture.top
         for band in picture.bands:
             place = min(range(len(band.times)), key=lambda i: abs(band.times[i] - moment))
-            near = abs(band.times[place] - moment) <= picture.span_s / 100
+            apart = band.times[1] - band.times[0] if len(band.times) > 1 else 0.0
+            near = abs(band.times[place] - moment) <= max(picture.span_s / 100, apart)
             if near and band.lower[place] <= value < band.upper[place]:
                 return band, place, band.times[place]
         return None
@@ -268,18 +259,23 @@ class TideChart(QWidget):
         y = round(self._y(line.value, picture, plot))
         colour = self._theme.colour(line.tone)
         painter.setPen(QPen(colour, 1, Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine))
-        painter.drawLine(int(plot.left()), y, int(plot.right()), y)
-        width = self._metrics.horizontalAdvance(line.name)
-        x = plot.right() - width - 10 if line.at_right else plot.left() + 6
-        # The name stands on its line: the line is interrupted by the card's own colour.
-        room = QRectF(x - 4, y - 8, width + 8, 16)
-        if not self._covered(room, picture, plot):
-            painter.fillRect(room, self._theme.colour("surface"))
+        # The name stands on its line, which is interrupted for it.
+        room = self._line_room(line, picture, plot)
+        painter.drawLine(int(plot.left()), y, int(room.left()), y)
+        painter.drawLine(int(room.right()), y, int(plot.right()), y)
+        plate = QColor(self._theme.colour("surface"))
+        plate.setAlphaF(0.8 if self._covered(room, picture, plot) else 1.0)
+        painter.fillRect(room, plate)
         painter.setPen(colour)
         painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), line.name)
 
+    def _line_room(self, line: Line, picture: Picture, plot: QRectF) -> QRectF:
+        width = self._metrics.horizontalAdvance(line.name)
+        x = plot.right() - width - 10 if line.at_right else plot.left() + 6
+        return QRectF(x - 4, round(self._y(line.value, picture, plot)) - 8, width + 8, 16)
+
     def _covered(self, room: QRectF, picture: Picture, plot: QRectF) -> bool:
-        """Whether a band lies behind the name; then it is written over the band."""
+        """Whether a band lies behind the name; then it shows through."""
         value = (plot.bottom() - room.bottom()) / plot.height() * picture.top
         scale = picture.span_s / plot.width()
         first, last = (picture.now - (plot.right() - x) * scale for x in (room.left(), room.right()))
@@ -294,27 +290,32 @@ class TideChart(QWidget):
         for band in picture.bands:
             text = self._name(band.id)
             width = metrics.horizontalAdvance(text)
-            place = self._roomiest(band, picture, plot, width + 12)
-            if place is None:
+            room = self._roomiest(band, picture, plot, width)
+            if room is None:
                 continue
-            x, y = self._x(place[0], picture, plot), self._y(place[1], picture, plot)
             painter.setPen(self._theme.colour("muted") if band.id in (OTHER, RESERVED) else QColor("#FFFFFF"))
-            painter.drawText(QRectF(x - width / 2, y - 8, width + 1, 16), int(Qt.AlignmentFlag.AlignCenter), text)
+            painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), text)
         painter.setFont(self._small)
 
-    def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> tuple[float, float] | None:
-        """Time and value at the middle of a box as wide and high as the name that lies wholly in the band."""
+    def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> QRectF | None:
+        """Room for a name that lies wholly in the band and under no line's name, nor, where it can be, on a line."""
         if len(band.times) < 2:
             return None
         spacing = (band.times[1] - band.times[0]) / picture.span_s * plot.width()
-        half = int(width / spacing / 2) + 1
+        half = int((width + 12) / spacing / 2) + 1
         high_enough = _LABEL_MIN_PX / plot.height() * picture.top
         left_most = picture.now - picture.span_s
         fits = []
         for i in range(half, len(band.times) - half, max(1, half // 2)):
             low, up = max(band.lower[i - half : i + half + 1]), min(band.upper[i - half : i + half + 1])
             if up - low >= high_enough and band.times[i - half] >= left_most:
-                fits.append((band.times[i], (low + up) / 2))
+                x, y = self._x(band.times[i], picture, plot), self._y((low + up) / 2, picture, plot)
+                fits.append(QRectF(x - width / 2, y - 8, width + 1, 16))
+        names = [self._line_room(line, picture, plot) for line in picture.lines]
+        fits = [room for room in fits if not any(room.intersects(name) for name in names)]
+        levels = [self._y(line.value, picture, plot) for line in picture.lines]
+        clear = [room for room in fits if not any(room.top() < y < room.bottom() for y in levels)]
+        fits = clear or fits
         return fits[len(fits) // 2] if fits else None
 
     def _draw_now(self, painter: QPainter, plot: QRectF) -> None:

@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice, pairwise
+from statistics import median
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QFont, QHideEvent, QShowEvent
@@ -28,9 +30,10 @@ from tidegate.gui.empty import EmptyState
 from tidegate.gui.job_book import JobBook, Move
 from tidegate.gui.job_list import JobList
 from tidegate.gui.job_table import JobTable
+from tidegate.gui.limit_lines import Line, cpu_lines, high_and_emergency, memory_lines
 from tidegate.gui.tab_button import TabButton
 from tidegate.gui.theme import Theme, font
-from tidegate.gui.tide_chart import Line, Picture, TideChart
+from tidegate.gui.tide_chart import Picture, TideChart
 
 RANGES_S = (900.0, 3600.0)
 LEAST_SPAN_S, BEFORE_FIRST = 30.0, 1.04
@@ -203,11 +206,9 @@ class TidePage(QWidget):
         return max(float(round(self._interval_s())), span_s / STEPS, 1.0)
 
     def _interval_s(self) -> float:
-        """How far apart the newest readings are."""
-        if len(self._samples) < 2:
-            return 1.0
-        first = self._samples[-min(_INTERVAL_OF, len(self._samples))]
-        return (self._samples[-1].at - first.at) / (min(_INTERVAL_OF, len(self._samples)) - 1)
+        """How far apart the newest readings are; where they stopped for a while does not count."""
+        moments = [sample.at for sample in islice(reversed(self._samples), _INTERVAL_OF)]
+        return median(later - earlier for later, earlier in pairwise(moments)) if len(moments) > 1 else 1.0
 
     # --- The picture ---
 
@@ -257,32 +258,11 @@ class TidePage(QWidget):
 
     def _lines(self, top: float) -> list[Line]:
         if self._metric.kind == "card":
-            high, emergency = self._gpu_lines
-            return self._high_and_emergency(top, high, emergency)
+            return high_and_emergency(top, *self._gpu_lines)
         if self._metric.kind == "cpu":
-            if self._cpu_high_pct is None:
-                return []
-            name = self.tr("high {percent} % by other programs").format(percent=f"{self._cpu_high_pct:g}")
-            return [Line(top * self._cpu_high_pct / 100, name, "attention", dashed=True)]
+            return cpu_lines(top, self._cpu_high_pct)
         assert self._status is not None
-        machine = self._status.machine
-        lines = self._high_and_emergency(top, machine.memory_high_pct, machine.memory_emergency_pct)
-        line = machine.memory_line_bytes
-        at_emergency = top * (machine.memory_emergency_pct or 100.0) / 100
-        if line is not None and at_emergency - line > top * 0.01:
-            name = self.tr("reserve: jobs stay below {size}").format(size=format_size(line))
-            lines.append(Line(line, name, "faint", dashed=True, at_right=True))
-        return lines
-
-    def _high_and_emergency(self, top: float, high: float | None, emergency: float | None) -> list[Line]:
-        lines = []
-        if high is not None:
-            name = self.tr("high {percent} %").format(percent=f"{high:g}")
-            lines.append(Line(top * high / 100, name, "attention", dashed=True))
-        if emergency is not None:
-            name = self.tr("emergency {percent} %").format(percent=f"{emergency:g}")
-            lines.append(Line(top * emergency / 100, name, "danger", dashed=False, at_right=True))
-        return lines
+        return memory_lines(top, self._status.machine)
 
     # --- Parts ---
 

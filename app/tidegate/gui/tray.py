@@ -141,7 +141,7 @@ class Tray(QObject):
         self._add(entry, self.tr("Stop"), lambda: self._send(Verb.CANCEL, [job.id]))
 
     def _literal(self, name: str) -> str:
-        """``&`` marks a key in a Qt menu. Over D-Bus ``_`` does, which Qt writes for the first ``&`` and escapes never."""
+        """``&`` marks a key in a Qt menu; over D-Bus ``_`` does, which Qt puts for one ``&`` and never escapes."""
         if self._over_dbus:
             return name.replace("_", "__").replace("&", "&&", 1)
         return name.replace("&", "&&")

@@ -25,6 +25,7 @@ from tidegate.core.job import (
     Outcome,
     PauseReason,
     RunRef,
+    Starting,
     Status,
 )
 from tidegate.core.prediction import Profile
@@ -127,6 +128,7 @@ _DECODERS: dict[str, Decoder] = {
     "locks": tuple,
     "on_preempt": OnPreempt,
     "run": _run,
+    "behind": _optional(lambda value: JobId(*value)),
     "reason": PauseReason,
     "outcome": _optional(Outcome),
     "jobs": _pairs,
@@ -167,6 +169,7 @@ STORED_DEFAULTS: dict[type, dict[str, Any]] = {
         "stdout_path": None,
         "stderr_path": None,
     },
+    Starting: {"behind": None},
     MachineSample: {"jobs": (), "cards": (), "memory_max_bytes": None, "cpu_max_pct": None},
 }
 

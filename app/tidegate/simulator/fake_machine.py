@@ -13,9 +13,11 @@ from tidegate.engine.ports import (
     ProcessEvent,
     Reconnected,
     RunActionFailed,
+    RunEnd,
     RunExited,
     RunPaused,
     RunResumed,
+    RunRevoked,
     RunStarted,
     RunStartFailed,
     RunUsage,
@@ -93,7 +95,8 @@ class FakeMachine:
         self.killed: list[str] = []
         self._behave = behave
         self._runs: dict[str, _Run] = {}
-        self._ended: dict[str, RunExited | RunStartFailed] = {}
+        self._waiting: dict[str, StartRequest] = {}
+        self._ended: dict[str, RunEnd] = {}
         self._deliver: Callable[[Sequence[ProcessEvent]], None] | None = None
         self._untold: list[ProcessEvent] = []
         self._deliver_sample: Callable[[Sample], None] | None = None
@@ -179,7 +182,10 @@ class FakeMachine:
 
     def start(self, requests: Sequence[StartRequest]) -> None:
         for request in requests:
-            self._start(request)
+            if request.behind in self._runs or request.behind in self._waiting:
+                self._waiting[request.token] = request
+            else:
+                self._start(request)
 
     def _start(self, request: StartRequest) -> None:
         now = self.clock.now()
@@ -191,6 +197,7 @@ class FakeMachine:
             failed = RunStartFailed(request.token, now, behaviour.start_error)
             self._ended[request.token] = failed
             self._tell(failed)
+            self._follow(request.token)
             return
         run = _Run(request.token, request.job, behaviour, now, since=now)
         self._runs[request.token] = run
@@ -212,6 +219,21 @@ class FakeMachine:
         ended = RunExited(run.token, now, code, signal, cpu_s, run.memory(now), run.started_at)
         self._ended[run.token] = ended
         self._tell(ended)
+        self._follow(run.token)
+
+    def _follow(self, token: str) -> None:
+        """Whoever waited for this place begins."""
+        for request in [request for request in self._waiting.values() if request.behind == token]:
+            del self._waiting[request.token]
+            self._start(request)
+
+    def revoke(self, tokens: Sequence[str]) -> None:
+        for token in tokens:
+            if self._waiting.pop(token, None) is not None:
+                revoked = RunRevoked(token, self.clock.now())
+                self._ended[token] = revoked
+                self._tell(revoked)
+                self.revoke([request.token for request in self._waiting.values() if request.behind == token])
 
     def pause(self, token: str) -> None:
         run = self._runs.get(token)
@@ -248,8 +270,13 @@ class FakeMachine:
         for token in tokens:
             self._ended.pop(token, None)
 
-    async def close(self, stop_jobs: bool) -> None:
+    def disconnect(self) -> None:
+        """The engine is gone, in order or not: what waits for a place never begins."""
         self._deliver = None
+        self.revoke(list(self._waiting))
+
+    async def close(self, stop_jobs: bool) -> None:
+        self.disconnect()
         if stop_jobs:
             for run in list(self._runs.values()):
                 self._end(run, 15)
