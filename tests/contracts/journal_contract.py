@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from support.until import until
 from tidegate.core.job import (
     Attempt,
+    Dependency,
     Finished,
+    Held,
     Job,
     JobId,
     JobSpec,
@@ -170,6 +173,20 @@ class JournalContract:
         open_ones = [a_record(number, sequence=20 - number) for number in (6, 7, 8)]
         written(journal, Batch(added=(*ended, *open_ones), durable=True))
         assert ids(reopened(finished=3)) == ["8", "7", "6", "1", "2", "3"]
+
+    def test_an_old_end_that_a_job_waits_for_is_loaded_too(
+        self, journal: JournalPort, reopened: Callable[..., Restored]
+    ) -> None:
+        waiting = replace(SPEC, after=(Dependency(JobId(1)), Dependency(JobId(2))))
+        ended = [
+            an_ended_record(1, 10.0, Outcome.FAILED),
+            a_record(2, 1, status=Finished(11.0, Outcome.FAILED), sequence=2),
+            *(an_ended_record(number, 20.0 + number) for number in range(3, 6)),
+        ]
+        records = (*ended, a_record(9, status=Held(30.0), spec=waiting))
+        assert written(journal, Batch(added=records)) is None
+        assert sorted(ids(reopened(finished=1))) == ["1", "2.1", "5", "9"]
+        assert sorted(ids(reopened(finished=10))) == ["1", "2.1", "3", "4", "5", "9"]
 
     def test_profiles_and_meta_come_back(self, journal: JournalPort, reopened: Callable[..., Restored]) -> None:
         profile = Profile("/w\x00python3\x00\udcff.py", (1, 2), (0.5, 1.5))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import pytest
 
 from support.live import Live, live_home
+from support.until import until
 
 
 def test_a_process_of_this_home_is_seen_and_ended() -> None:
     home = live_home()
     live = home.__enter__()
+    live.patience_s = 0.2
     stray = subprocess.Popen(["sleep", "300"], env=live.env)
     assert [process.pid for process in live.strays()] == [stray.pid]
     with pytest.raises(AssertionError):
@@ -33,15 +34,13 @@ def test_a_process_with_a_run_token_is_seen_even_without_the_home_in_its_environ
 
 def test_a_zombie_of_the_engine_is_seen() -> None:
     with live_home() as live:
-        code = "import subprocess, sys; subprocess.Popen(['true']); print('made', flush=True); sys.stdin.read()"
-        parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert parent.stdout is not None
-        parent.stdout.readline()
-        live.engine = parent
+        # The child ends at once, and what its parent has become waits for no child.
+        live.engine = subprocess.Popen(["sh", "-c", "true & exec sleep 300"])
+        until(live.zombies)
         with pytest.raises(AssertionError):
-            live.leaves_nothing_behind(1)
-        assert len(live.zombies()) == 1
-        parent.communicate()
+            live.leaves_nothing_behind(0.1)
+        live.kill()
+        live.leaves_nothing_behind()
 
 
 def test_an_error_in_the_programs_log_is_a_complaint() -> None:

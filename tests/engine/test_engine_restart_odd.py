@@ -268,3 +268,16 @@ def test_a_reading_from_before_a_jump_of_the_clock_is_not_kept_for_an_hour() -> 
     assert world.status(job) == "running"
     world.advance(570)
     assert world.status(job) == "timed_out"
+
+
+def test_a_restart_still_knows_how_an_old_job_ended_that_a_held_one_waits_for() -> None:
+    world = World(cores=64)
+    world.finished_in_memory = 1
+    [first] = world.submit(a_job().needing("1M").lasting(1).failing())
+    [held] = world.submit(a_job().needing("1M").having(held=True, after=(Dependency(first, AfterCondition.OK),)))
+    world.advance(2)
+    world.submit(*[a_job().needing("1M").lasting(1) for _ in range(5)])
+    world.advance(3)
+    world.restart()
+    world.command(Command(Verb.RELEASE, (held,)))
+    assert world.status(held) == "skipped"

@@ -101,6 +101,13 @@ class Weather(RuleBasedStateMachine):
             return
         self.ids += [answer.id for answer in answers if answer.id is not None]
 
+    @rule(count=st.integers(8, 40), retries=st.integers(0, 1), fails=st.booleans())
+    def submit_many_that_last_a_moment(self, count: int, retries: int, fails: bool) -> None:
+        for _ in range(count):
+            self._submit(
+                retries=retries, fails=fails, lasting=0.004, term=False, needs="200M", uses="200M"
+            )  # fmt: skip
+
     @precondition(lambda self: self.ids)
     @rule(which=pick, condition=st.sampled_from(AfterCondition), whole=st.booleans(), held=st.booleans())
     def submit_after(self, which: int, condition: AfterCondition, whole: bool, held: bool) -> None:
@@ -217,7 +224,7 @@ class Weather(RuleBasedStateMachine):
 
 TestWeather = Weather.TestCase
 TestWeather.settings = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=(HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large),

@@ -11,6 +11,7 @@ from pathlib import Path
 from keeper_harness import World, alive, play
 
 from tidegate.engine.ports import HelperLost, Reconnected, RunLost
+from tidegate.execution.keeper_spool import Spool
 
 
 def test_a_keeper_that_leaves_in_order_tells_the_next_one_all_it_knew(home: Path) -> None:
@@ -80,9 +81,16 @@ def test_an_end_that_is_acknowledged_twice_at_once_does_no_harm(home: Path) -> N
         assert await world.result("one") == (0, None)
         assert await world.result("two") == (0, None)
         world.app.acknowledge(["one", "one", "two"])
+        await world.until(lambda: not _ends(home))
         assert (await _next(world)).ended == ()
 
     play(home, story)
+
+
+def _ends(home: Path) -> list[str]:
+    """Ends in the spool that were not acknowledged."""
+    _, ends, _ = Spool(str(home / "spool"), "").read()
+    return list(ends)
 
 
 async def _next(world: World) -> Reconnected:

@@ -79,6 +79,10 @@ def test_a_gap_in_time_is_a_gap_in_the_picture():
     assert [band.times for band in bands] == [(11.0, 13.0), (51.0, 53.0)]
 
 
+def test_a_reading_that_came_late_is_no_gap():
+    assert len(a_series(a_sample(10), a_sample(12), a_sample(19), a_sample(20), step_s=1.0).bands()) == 1
+
+
 def test_old_steps_leave():
     series = a_series(*(a_sample(float(at)) for at in range(0, 1000, 2)))
     assert len(series) <= 52

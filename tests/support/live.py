@@ -119,6 +119,7 @@ class Live:
         self.client = Client(self.paths)
         self.engine: subprocess.Popen[bytes] | None = None
         self.expected_errors: tuple[str, ...] = ()
+        self.patience_s = 10.0
         self._began: list[subprocess.Popen[bytes]] = []
         for name, value in {**PLAIN, **settings}.items():
             write_value(self.paths, name, value, {})
@@ -317,7 +318,7 @@ class Live:
         for running in self._began:
             _end(running)
         with contextlib.suppress(AssertionError):
-            until(lambda: not self.bearers(), 10.0, step_s=0.05)
+            until(lambda: not self.bearers(), self.patience_s, step_s=0.05)
         for process in self.bearers():
             said.append(f"left behind: {process}")
             with contextlib.suppress(ProcessLookupError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tidegate.core.job import JobSpec
 
@@ -20,11 +20,8 @@ class Profile:
 
     def with_run(self, peak_bytes: int, duration_s: float) -> Profile:
         """A new profile that also knows this run."""
-        return replace(
-            self,
-            peaks_bytes=(*self.peaks_bytes, peak_bytes)[-KEPT_RUNS:],
-            durations_s=(*self.durations_s, duration_s)[-KEPT_RUNS:],
-        )
+        peaks, durations = (*self.peaks_bytes, peak_bytes), (*self.durations_s, duration_s)
+        return Profile(self.key, peaks[-KEPT_RUNS:], durations[-KEPT_RUNS:])
 
     @property
     def learned_memory_bytes(self) -> int | None:

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from tidegate.core import events as e
-from tidegate.core.dependencies import broken, unmet
-from tidegate.core.estimates import estimate, group_key, seen_bytes
+from tidegate.core.dependencies import unmet
+from tidegate.core.estimates import estimate
 from tidegate.core.job import (
     Attempt,
-    Dependency,
     Finished,
     Held,
     Job,
@@ -26,8 +25,8 @@ from tidegate.core.job import (
     Starting,
     Stopping,
 )
-from tidegate.core.line import GroupKey
 from tidegate.core.measuring import apply_clock_rebased, apply_jobs_measured, apply_machine_sampled
+from tidegate.core.places import activate, deactivate, dequeue, enqueue, finish, place_anew, regroup, release
 from tidegate.core.prediction import RUNS_TO_TRUST, Profile, profile_key
 from tidegate.core.state import Intake, State
 
@@ -63,112 +62,10 @@ def _touch(state: State, job: Job, event: object) -> None:
     state.touched[job.id] = None
 
 
-def _learned_key(state: State, job: Job) -> str | None:
-    if not state.profiles:
-        return None
-    key = profile_key(job.spec)
-    profile = state.profiles.get(key)
-    return key if profile is not None and len(profile.peaks_bytes) >= RUNS_TO_TRUST else None
-
-
-def group_of(state: State, job: Job) -> GroupKey:
-    """The group in which this job stands in the line, or would stand."""
-    array = job.id.number if job.id.index is not None else None
-    seen = seen_bytes(job) if job.attempts else None
-    return group_key(job.spec, _learned_key(state, job), array, seen)
-
-
-def enqueue(state: State, job: Job, now: float) -> None:
-    """Give a queued job its one place: in the line, or parked until a moment or another job's end."""
-    spec = job.spec
-    if spec.after and (dependency := broken(state, job)) is not None:
-        _finish(state, job, Finished(now, Outcome.SKIPPED, why=skipped_because(dependency)))
-        return
-    state.queued_count += 1
-    waits_for_time = spec.begin_at is not None and spec.begin_at > now
-    if waits_for_time or (spec.after and unmet(state, job)):
-        state.park(job)
-        return
-    state.line.add(job.id, job.order_key, group_of(state, job))
-
-
-def dequeue(state: State, job: Job) -> None:
-    """Take a queued job out of its place."""
-    state.queued_count -= 1
-    if job.id in state.line:
-        state.line.remove(job.id)
-    else:
-        state.unpark(job)
-    state.forced.pop(job.id, None)
-
-
-def _place_anew(state: State, job: Job, now: float) -> None:
-    """Take a queued job out of its place and give it the one it should have now; a word to force it stays."""
-    forced = job.id in state.forced
-    dequeue(state, job)
-    enqueue(state, job, now)
-    if forced and isinstance(job.status, Queued):
-        state.forced[job.id] = None
-
-
-def _unhold(state: State, job: Job, now: float) -> None:
-    state.await_no_more(job)
-    job.status = Queued(now)
-    enqueue(state, job, now)
-
-
-def _activate(state: State, job: Job) -> None:
-    state.active[job.id] = job
-    if job.id.index is not None:
-        state.array_running[job.id.number] = state.array_running.get(job.id.number, 0) + 1
-
-
-def _deactivate(state: State, job: Job) -> None:
-    del state.active[job.id]
-    if job.id.index is not None:
-        state.array_running[job.id.number] -= 1
-        if not state.array_running[job.id.number]:
-            del state.array_running[job.id.number]
-    job.usage = None
-    job.growth_bytes_s = 0.0
-    job.settle_base_bytes = None
-    job.settle_since = None
-
-
 def _replace_attempt(job: Job, **changes: Any) -> Attempt:
     attempt = replace(job.attempts[-1], **changes)
     job.attempts = (*job.attempts[:-1], attempt)
     return attempt
-
-
-def _finish(state: State, job: Job, finished: Finished) -> None:
-    """End a job, let go who waited for it, and skip who can never run any more, however long the chain is."""
-    ending = [(job, finished)]
-    while ending:
-        job, finished = ending.pop()
-        state.count_element(job, -1)
-        job.status = finished
-        state.count_element(job, 1)
-        state.leave_key(job)
-        state.finished_order[job.id] = None
-        state.touched[job.id] = None
-        for id in sorted(state.dependants.get(job.id.number, ())):
-            waiting = state.jobs[id]
-            if isinstance(waiting.status, Held):
-                continue
-            dependency = broken(state, waiting)
-            if dependency is not None:
-                dequeue(state, waiting)
-                ending.append((waiting, Finished(finished.at, Outcome.SKIPPED, why=skipped_because(dependency))))
-            elif not unmet(state, waiting):
-                _place_anew(state, waiting, finished.at)
-                state.touched[id] = None
-
-
-def skipped_because(dependency: Dependency) -> str:
-    """Why a job that waited for this can never run."""
-    wanted = {"ok": "succeed", "any": "end", "failed": "fail"}[dependency.condition]
-    return f"it was to run after job {dependency.job} would {wanted}, which did not happen"
 
 
 def _paused_seconds(job: Job, now: float) -> float:
@@ -217,7 +114,7 @@ def apply_job_restored(state: State, event: e.JobRestored) -> None:
             figure = estimate(job.spec, state.profile(job), state.policy, None)
             reserved = job.attempts[-1].reserved_bytes
             job.estimate = figure if reserved is None else replace(figure, memory_bytes=reserved)
-            _activate(state, job)
+            activate(state, job)
         case Held():
             state.await_others(job)
     _touch(state, job, event)
@@ -233,7 +130,7 @@ def apply_job_held(state: State, event: e.JobHeld) -> None:
 
 def apply_job_released(state: State, event: e.JobReleased) -> None:
     job = _expect(state, event.id, event, Held)
-    _unhold(state, job, event.at)
+    release(state, job, event.at)
     _touch(state, job, event)
 
 
@@ -264,14 +161,14 @@ def apply_job_moved_first(state: State, event: e.JobMovedFirst) -> None:
     state.rank_first -= 1
     job.rank = state.rank_first
     if isinstance(job.status, Queued):
-        _place_anew(state, job, event.at)
+        place_anew(state, job, event.at)
     _touch(state, job, event)
 
 
 def apply_job_forced(state: State, event: e.JobForced) -> None:
     job = _expect(state, event.id, event, Queued, Held)
     if isinstance(job.status, Held):
-        _unhold(state, job, event.at)
+        release(state, job, event.at)
     if isinstance(job.status, Queued):
         state.forced[event.id] = None
     _touch(state, job, event)
@@ -301,7 +198,7 @@ def apply_job_starting(state: State, event: e.JobStarting) -> None:
     )
     job.attempts = (*job.attempts, attempt)
     job.peak_memory_bytes = None
-    _activate(state, job)
+    activate(state, job)
     for id in event.bypassed:
         state.jobs[id].bypassed += 1
     if not event.estimate.known:
@@ -323,8 +220,8 @@ def apply_job_started(state: State, event: e.JobStarted) -> None:
 def apply_job_start_failed(state: State, event: e.JobStartFailed) -> None:
     job = _expect(state, event.id, event, Starting, Stopping)
     _replace_attempt(job, ended_at=event.at, outcome=Outcome.FAILED, why=event.error)
-    _deactivate(state, job)
-    _finish(state, job, Finished(event.at, Outcome.FAILED, why=event.error))
+    deactivate(state, job)
+    finish(state, job, Finished(event.at, Outcome.FAILED, why=event.error))
     _touch(state, job, event)
 
 
@@ -332,9 +229,9 @@ def apply_job_start_revoked(state: State, event: e.JobStartRevoked) -> None:
     job = _expect(state, event.id, event, Starting, Stopping)
     was = job.status
     job.attempts = job.attempts[:-1]
-    _deactivate(state, job)
+    deactivate(state, job)
     if isinstance(was, Stopping) and was.outcome is not None:
-        _finish(state, job, Finished(event.at, was.outcome, why=was.why))
+        finish(state, job, Finished(event.at, was.outcome, why=was.why))
     else:
         job.status = Queued(event.at)
         enqueue(state, job, event.at)
@@ -442,13 +339,13 @@ def apply_job_exited(state: State, event: e.JobExited) -> None:
         peak_memory_bytes=peak,
         paused_s=_paused_seconds(job, event.at),
     )
-    _deactivate(state, job)
+    deactivate(state, job)
     job.peak_memory_bytes = peak
     if verdict is None:
         job.status = Queued(event.at)
         enqueue(state, job, event.at)
     else:
-        _finish(state, job, Finished(event.at, verdict, event.exit_code, event.signal, why))
+        finish(state, job, Finished(event.at, verdict, event.exit_code, event.signal, why))
         if verdict is Outcome.SUCCEEDED:
             _learn(state, job, attempt)
     _touch(state, job, event)
@@ -462,20 +359,7 @@ def _learn(state: State, job: Job, attempt: Attempt) -> None:
     duration = max(0.0, attempt.ended_at - attempt.started_at - attempt.paused_s)
     state.profiles[key] = profile.with_run(attempt.peak_memory_bytes, duration)
     if len(profile.peaks_bytes) == RUNS_TO_TRUST - 1:
-        _regroup(state, job)
-
-
-def _regroup(state: State, teacher: Job) -> None:
-    # Once in the life of a key: its waiting jobs leave the group of the unknown and get one of their own.
-    alike = [
-        id
-        for id in state.line
-        if state.jobs[id].spec.command == teacher.spec.command and state.jobs[id].spec.cwd == teacher.spec.cwd
-    ]
-    for id in alike:
-        job = state.jobs[id]
-        state.line.remove(id)
-        state.line.add(id, job.order_key, group_of(state, job))
+        regroup(state, job)
 
 
 def apply_job_lost(state: State, event: e.JobLost) -> None:
@@ -485,8 +369,8 @@ def apply_job_lost(state: State, event: e.JobLost) -> None:
         # It was told to end and is gone: the end it was to have, although nobody saw it.
         outcome, why = job.status.outcome, job.status.why
     _replace_attempt(job, ended_at=event.at, outcome=outcome, why=why)
-    _deactivate(state, job)
-    _finish(state, job, Finished(event.at, outcome, why=why))
+    deactivate(state, job)
+    finish(state, job, Finished(event.at, outcome, why=why))
     _touch(state, job, event)
 
 
@@ -496,7 +380,7 @@ def apply_job_cancelled(state: State, event: e.JobCancelled) -> None:
         dequeue(state, job)
     else:
         state.await_no_more(job)
-    _finish(state, job, Finished(event.at, event.outcome, why=event.why))
+    finish(state, job, Finished(event.at, event.outcome, why=event.why))
     _touch(state, job, event)
 
 
@@ -530,7 +414,7 @@ def apply_moment_reached(state: State, event: e.MomentReached) -> None:
         if job.spec.after and unmet(state, job):
             state.begin_times.pop(0)
             continue
-        _place_anew(state, job, event.at)
+        place_anew(state, job, event.at)
         state.touched[id] = None
 
 

@@ -321,7 +321,10 @@ class JournalPort(Protocol):
     """The only writer. Batches are written in the order given."""
 
     def load(self, finished: int) -> Restored:
-        """Read the state back, with the newest ``finished`` finished jobs. Called once, before any write."""
+        """Read the state back. Called once, before any write.
+
+        With the newest ``finished`` finished jobs, and those older ones whose ends unfinished jobs depend on.
+        """
 
     def write(self, batch: Batch, done: Callable[[str | None], None] | None = None) -> None:
         """Queue a batch. ``done`` is called on the engine's thread with None, or with one sentence on failure.

@@ -15,9 +15,9 @@ from tidegate.core.admission import Ledger, expected, open_ledger
 from tidegate.core.job import Job, JobId, JobSpec, Running, Starting
 from tidegate.core.line import GroupKey, Head
 from tidegate.core.machine import Mode
+from tidegate.core.places import group_of
 from tidegate.core.plan import Plan
 from tidegate.core.reasons import WaitCode
-from tidegate.core.transitions import group_of
 
 if TYPE_CHECKING:
     from tidegate.engine.engine import Engine

@@ -62,7 +62,11 @@ class Runs:
 
     def handle(self, batch: Sequence[ProcessEvent]) -> None:
         """Apply each report; one that cannot be is said and passed over."""
+        # A moment's job begins and ends in one batch: its end tells when it began, too.
+        ended = {event.token for event in batch if isinstance(event, RunExited)}
         for event in batch:
+            if isinstance(event, RunStarted) and event.token in ended:
+                continue
             try:
                 self._handle(event)
             except IllegalMove:

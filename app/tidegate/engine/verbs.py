@@ -22,8 +22,8 @@ from tidegate.core.job import (
     Starting,
     Stopping,
 )
+from tidegate.core.places import skipped_because
 from tidegate.core.texts import format_moment
-from tidegate.core.transitions import skipped_because
 from tidegate.core.verdicts import never_fits
 from tidegate.engine.engine import Engine
 from tidegate.engine.ports import Command, Verb

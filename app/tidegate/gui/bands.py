@@ -15,7 +15,8 @@ RESERVED = "+"
 """The pale band on top of all: what running jobs count with and do not use yet, which is why others wait."""
 JOBLESS = frozenset({OTHER, SHORT_JOBS, RESERVED})
 BANDS_AT_MOST = 20
-_GAP_STEPS = 3
+_GAP_STEPS, _GAP_S = 3, 10.0
+"""From more than both on, nothing was recorded; less is a reading that a busy machine brought late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,9 @@ class Series:
 
     def _runs(self) -> list[list[int]]:
         runs: list[list[int]] = []
+        most = max(_GAP_STEPS, int(_GAP_S / self.step_s))
         for place in sorted(self._steps):
-            if runs and place - runs[-1][-1] <= _GAP_STEPS:
+            if runs and place - runs[-1][-1] <= most:
                 runs[-1].append(place)
             else:
                 runs.append([place])

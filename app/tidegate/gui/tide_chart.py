@@ -30,6 +30,8 @@ from tidegate.gui.theme import Theme, font
 
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 64, 20, 28, 28
 _LABEL_MIN_PX = 15
+_NAME_PLACES = ((1.0, 0.5), (2.0, 0.7), (2.0, 0.3))
+"""How many names high a band must be for its name to stand at this part of its height; the middle is best."""
 SLICE_S = 0.006
 """Drawing gives way to other events after so long."""
 _TIME_MARKS = 5
@@ -299,24 +301,35 @@ class TideChart(QWidget):
 
     def _roomiest(self, band: Band, picture: Picture, plot: QRectF, width: float) -> QRectF | None:
         """Room for a name that lies wholly in the band and under no line's name, nor, where it can be, on a line."""
+        names = [self._line_room(line, picture, plot) for line in picture.lines]
+        levels = [self._y(line.value, picture, plot) for line in picture.lines]
+        found: list[QRectF] = []
+        for high, centre in _NAME_PLACES:
+            rooms = self._rooms(band, picture, plot, width, high, centre)
+            rooms = [room for room in rooms if not any(room.intersects(name) for name in names)]
+            clear = [room for room in rooms if not any(room.top() < y < room.bottom() for y in levels)]
+            if clear:
+                return clear[len(clear) // 2]
+            found = found or rooms
+        return found[len(found) // 2] if found else None
+
+    def _rooms(
+        self, band: Band, picture: Picture, plot: QRectF, width: float, times_higher: float, centre: float
+    ) -> list[QRectF]:
+        """Where the band is high enough for a name at ``centre`` of its height."""
         if len(band.times) < 2:
-            return None
+            return []
         spacing = (band.times[1] - band.times[0]) / picture.span_s * plot.width()
         half = int((width + 12) / spacing / 2) + 1
-        high_enough = _LABEL_MIN_PX / plot.height() * picture.top
+        high_enough = times_higher * _LABEL_MIN_PX / plot.height() * picture.top
         left_most = picture.now - picture.span_s
-        fits = []
+        rooms = []
         for i in range(half, len(band.times) - half, max(1, half // 2)):
             low, up = max(band.lower[i - half : i + half + 1]), min(band.upper[i - half : i + half + 1])
             if up - low >= high_enough and band.times[i - half] >= left_most:
-                x, y = self._x(band.times[i], picture, plot), self._y((low + up) / 2, picture, plot)
-                fits.append(QRectF(x - width / 2, y - 8, width + 1, 16))
-        names = [self._line_room(line, picture, plot) for line in picture.lines]
-        fits = [room for room in fits if not any(room.intersects(name) for name in names)]
-        levels = [self._y(line.value, picture, plot) for line in picture.lines]
-        clear = [room for room in fits if not any(room.top() < y < room.bottom() for y in levels)]
-        fits = clear or fits
-        return fits[len(fits) // 2] if fits else None
+                x, y = self._x(band.times[i], picture, plot), self._y(low + (up - low) * centre, picture, plot)
+                rooms.append(QRectF(x - width / 2, y - 8, width + 1, 16))
+        return rooms
 
     def _draw_now(self, painter: QPainter, plot: QRectF) -> None:
         text = self.tr("now")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -99,7 +100,9 @@ def _load_unwritable(path: Path, finished: int, reason: str) -> Restored:
 
 
 def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
-    """Everything the engine needs, in one consistent picture."""
+    """Everything the engine needs, in one consistent picture: unfinished jobs, the newest finished ones, and those
+    finished ones that unfinished jobs wait for.
+    """
     connection.execute("BEGIN")
     collecting = gc.isenabled()
     gc.disable()  # there is no garbage to find among 100,000 new jobs; looking for it takes a quarter of the time
@@ -116,6 +119,7 @@ def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
                 unreadable,
             ),
         ]
+        jobs += _sound(_awaited(connection, jobs), unreadable)
         profiles = _profiles(connection, unreadable)
         meta = {key: restored(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     finally:
@@ -126,6 +130,18 @@ def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
         f"An entry of the database could not be understood and was left alone: {one}." for one in unreadable
     )
     return Restored(tuple(jobs), tuple(profiles), meta, warnings)
+
+
+def _awaited(connection: sqlite3.Connection, jobs: list[Job]) -> Iterable[Job | UnreadableRow]:
+    """Finished jobs, however old, whose ends unfinished ones depend on; without those that are among ``jobs``."""
+    loaded = {job.id for job in jobs}
+    numbers = {dependency.job.number for job in jobs if job.outcome is None for dependency in job.spec.after}
+    if not numbers:
+        return
+    where = "WHERE finished_at IS NOT NULL AND number IN (SELECT value FROM json_each(?)) ORDER BY sequence"
+    for found in read_jobs(connection, where, (json.dumps(sorted(numbers)),)):
+        if isinstance(found, UnreadableRow) or found.id not in loaded:
+            yield found
 
 
 def _sound(rows: Iterable[Job | UnreadableRow], unreadable: list[str]) -> Iterable[Job]:

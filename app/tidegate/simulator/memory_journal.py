@@ -46,7 +46,11 @@ class MemoryJournal:
     def load(self, finished: int) -> Restored:
         unfinished = [record for record in self.disk.records.values() if not isinstance(record.status, Finished)]
         unfinished.sort(key=attrgetter("sequence"))
-        jobs = (*map(self._job, unfinished), *self.finished(None, finished))
+        newest = self.finished(None, finished)
+        known = {job.id for job in newest}
+        awaited = {dependency.job.number for record in unfinished for dependency in record.spec.after}
+        older = [job for job in self.finished() if job.id.number in awaited and job.id not in known]
+        jobs = (*map(self._job, unfinished), *newest, *reversed(older))
         profiles = tuple(profile for _, profile in sorted(self.disk.profiles.items()))
         return Restored(jobs, profiles, dict(self.disk.meta))
 
