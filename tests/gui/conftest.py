@@ -26,16 +26,8 @@ from tidegate.settings import load
 from tidegate.submission.request import MachineFacts
 
 FACTS = MachineFacts(8, 32 * 1024**3, int(29.4 * 1024**3))
-DEADLINE_S = 10.0
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-async def eventually(predicate: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:
-    """Let the loop turn until ``predicate`` holds."""
-    async with asyncio.timeout(timeout_s):
-        while not predicate():
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

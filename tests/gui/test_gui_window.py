@@ -12,8 +12,8 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon
 
-from conftest import eventually
 from support.gui_desk import a_busy_desk
+from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Verb
 from tidegate.gui.application import Ending

@@ -1,7 +1,8 @@
-"""Waiting for a real condition in tests that drive real threads and processes, with a deadline instead of a sleep."""
+"""Waiting for a real condition in tests that drive real threads, processes or windows: a deadline, never a sleep."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -18,3 +19,10 @@ def until(predicate: Callable[[], object], timeout_s: float = 10.0, step_s: floa
             return value
         assert time.monotonic() < deadline, f"still not true after {timeout_s:g} s: {predicate}"
         _pulse.wait(step_s)
+
+
+async def eventually(predicate: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Let the loop turn until ``predicate`` holds."""
+    async with asyncio.timeout(timeout_s):
+        while not predicate():
+            await asyncio.sleep(0.005)

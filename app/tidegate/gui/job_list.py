@@ -19,7 +19,7 @@ _WIDTHS = {Column.STATUS: 136, Column.MEMORY: 168, Column.GPU: 80, Column.TIMES:
 _NARROW_PX = 840
 """Below this the columns one misses least make room."""
 _LEFT_OUT = (Column.GPU, Column.TIMES)
-_JOB_SHARE, _JOB_LEAST_PX, _JOB_MOST_PX = 0.36, 176, 320
+_JOB_SHARE, _JOB_LEAST_PX, _JOB_MOST_PX = 0.4, 176, 320
 """Of the width that the fixed columns leave, the job's name has this part, and the reason all the rest."""
 
 
