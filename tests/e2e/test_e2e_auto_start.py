@@ -79,8 +79,12 @@ def test_many_that_start_one_at_the_same_time_share_it(live: Live) -> None:
         ids.append(each.stdout.read().decode().strip())
         assert each.wait(30) == 0
     assert sorted(ids) == [str(number) for number in range(1, 7)]
-    engines = [process for process in live.bearers() if " serve " in process.command]
-    assert [process.pid for process in engines] == [live.endpoint["pid"]]
+
+    def engines() -> list[int]:
+        return [process.pid for process in live.bearers() if " serve " in process.command]
+
+    # Those that came second leave by themselves, a moment after the first one answers.
+    until(lambda: engines() == [live.endpoint["pid"]], 20)
 
 
 def test_an_engine_that_a_job_started_is_no_part_of_the_job(live: Live) -> None:

@@ -144,7 +144,8 @@ class State:
         for job in self.active.values():
             result[job.status_name] += 1
         result["finished"] = len(self.finished_order)
-        result["held"] = len(self.jobs) - sum(result.values())
+        # Read beside the engine this may be a moment old in parts, and never less than none.
+        result["held"] = max(0, len(self.jobs) - sum(result.values()))
         return result
 
     def fork(self) -> State:
