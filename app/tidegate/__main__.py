@@ -36,7 +36,7 @@ def _gui(given: Given) -> int:
     settings = overrides(given)
     from tidegate import wiring
 
-    return wiring.gui(given.operands, settings)
+    return wiring.gui(given.operands, settings, hidden=given.flag("hidden"))
 
 
 def _demo(given: Given) -> int:

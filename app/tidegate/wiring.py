@@ -402,8 +402,8 @@ def _refused(refusal: Exception) -> int:
     return 1
 
 
-def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
-    """The tray application; returns the exit code."""
+def gui(files: Sequence[str], overrides: dict[str, str], *, hidden: bool = False) -> int:
+    """The tray application, ``hidden`` without its window; returns the exit code."""
     from tidegate.desktop.display import display_problem
 
     problem = display_problem(os.environ)
@@ -424,6 +424,7 @@ def gui(files: Sequence[str], overrides: dict[str, str]) -> int:
             files=files,
             facts=program.facts,
             told_to_leave=program.told_to_leave,
+            show_window=not hidden,
         )
     except REFUSALS as refusal:
         return _refused(refusal)

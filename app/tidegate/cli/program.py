@@ -74,7 +74,14 @@ VERBS = {
         "[--port N] [--set NAME=VALUE]",
         (PORT, LOG_LEVEL, SET, Option("auto", "Started by another verb.", hidden=True)),
     ),
-    "gui": Verb("gui", _not_here, "[FILE...]", (PORT, LOG_LEVEL, SET), operands=(0, ANY), complete="files"),
+    "gui": Verb(
+        "gui",
+        _not_here,
+        "[--hidden] [FILE...]",
+        (Option("hidden", "Start in the tray, without opening the window."), PORT, LOG_LEVEL, SET),
+        operands=(0, ANY),
+        complete="files",
+    ),
     "demo": Verb(
         "demo",
         _not_here,
