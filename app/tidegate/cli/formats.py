@@ -52,6 +52,6 @@ def percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} %"
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """``1 job``, ``2 jobs``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """``1 job``, ``2 jobs``, ``0.5 cores``."""
+    return f"{number:g} {one if number == 1 else many or one + 's'}"

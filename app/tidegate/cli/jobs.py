@@ -141,7 +141,7 @@ def _estimate_words(job: Job) -> str:
     estimate = job["estimate"]
     if estimate is None:
         return ""
-    words = f"{size(estimate['memory_bytes'])} of memory ({estimate['source']}), {estimate['cores']:g} cores"
+    words = f"{size(estimate['memory_bytes'])} of memory ({estimate['source']}), {counted(estimate['cores'], 'core')}"
     gpu = estimate["gpu"]
     if gpu is not None:
         words += f", {gpu['count']:g} cards"

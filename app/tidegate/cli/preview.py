@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tidegate.cli import connection
-from tidegate.cli.formats import duration, size
+from tidegate.cli.formats import counted, duration, size
 from tidegate.cli.output import clean, put, put_json, say
 from tidegate.cli.submit import current_folder, entries, raw_options
 
@@ -48,7 +48,7 @@ def _put_one(preview: dict[str, Any]) -> None:
         if job["estimate"]:
             estimate = job["estimate"]
             memory = f"{size(estimate['memory_bytes'])} of memory ({estimate['source']})"
-            put(f"  counts with {memory}, {estimate['cores']:g} cores")
+            put(f"  counts with {memory}, {counted(estimate['cores'], 'core')}")
         if job["time_limit_s"] is not None:
             put(f"  at most     {duration(job['time_limit_s'])}")
     for label in ("interpreter", "environment"):
