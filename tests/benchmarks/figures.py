@@ -92,7 +92,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
     if figure.budget is not None:
         sign = ">=" if figure.at_least else "<="
         what = "x" if figure.by_ratio else figure.unit
-        budget = f"{sign} {figure.budget:g} {what}"
+        budget = f"{sign} {figure.budget:.3g} {what}"
     peer = "" if figure.peer is None else f"{figure.peer_name} {number(figure.peer)} {figure.unit}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     return (figure.measure, value, budget, peer, ratio, figure.verdict)

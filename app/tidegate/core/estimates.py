@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from tidegate.core.job import Attempt, Job, JobKind, JobSpec, Paused, Running, Starting, Stopping
@@ -16,6 +17,10 @@ UNDECLARED_MARGIN = 1.2
 WITH_A_SLOT = (Running, Starting, Stopping)
 
 
+# Jobs of one kind share one figure; making it anew for every group in line would be half the cost of a plan's walk.
+_figure = lru_cache(maxsize=4096)(Estimate)
+
+
 def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_bytes: int | None) -> Estimate:
     """min(declared, learned), else either, else the default of its class (at most half of what is free), D4."""
     cores = 1.0 if spec.cores is None else spec.cores
@@ -23,14 +28,14 @@ def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_b
     learned = profile.learned_memory_bytes if profile is not None else None
     declared = spec.memory_bytes
     if declared is not None and (learned is None or declared <= learned):
-        return Estimate(declared, EstimateSource.DECLARED, cores, spec.gpu, duration)
+        return _figure(declared, EstimateSource.DECLARED, cores, spec.gpu, duration)
     if learned is not None:
-        return Estimate(learned, EstimateSource.LEARNED, cores, spec.gpu, duration)
+        return _figure(learned, EstimateSource.LEARNED, cores, spec.gpu, duration)
     python = spec.kind in (JobKind.PYTHON, JobKind.NOTEBOOK)
     default = policy.default_memory_python_bytes if python else policy.default_memory_other_bytes
     if available_bytes is not None:
         default = min(default, available_bytes // 2)
-    return Estimate(default, EstimateSource.DEFAULT, cores, spec.gpu, duration)
+    return _figure(default, EstimateSource.DEFAULT, cores, spec.gpu, duration)
 
 
 def seen_bytes(job: Job) -> int | None:
@@ -106,8 +111,7 @@ def reserved_memory_bytes(job: Job, attempt: Attempt, policy: Policy, profile: P
 
 def holding(job: Job, policy: Policy, profile: Profile | None, now: float) -> Holding:
     """What an active job counts with. A paused one keeps its memory, but no cores and no worker slot (D6)."""
-    attempt = job.attempts[-1]
-    memory = reserved_memory_bytes(job, attempt, policy, profile, now)
+    memory = reserved_memory_bytes(job, job.attempts[-1], policy, profile, now)
     if isinstance(job.status, WITH_A_SLOT):
         return Holding(memory, job.estimate.cores if job.estimate is not None else 1.0, 1)
     assert isinstance(job.status, Paused), f"job {job.id} is {job.status_name}: it holds nothing"

@@ -35,7 +35,7 @@ def build_cards(machine: MachineState, policy: Policy, active: list[Job]) -> dic
         total, used = reading.memory_total_bytes, reading.memory_used_bytes
         free = 0 if total is None or used is None else int(total * policy.gpu_memory_emergency_pct / 100.0) - used
         cards[reading.index] = CardLedger(reading, mode, free, free)
-    for job in active:
+    for job in active if cards else ():
         attempt = job.attempts[-1]
         if job.spec.gpu is None:
             continue

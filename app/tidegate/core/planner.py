@@ -229,13 +229,13 @@ class _Passed:
     def note_blocked(self, job: Job, figure: Estimate, codes: list[WaitCode]) -> None:
         if self._shared is None and strategy.lacks_shared(codes):
             self._shared = _Blocked(job, figure, job.bypassed)
+            self._note_holders()
         if self._cards is None and strategy.lacks_cards(codes):
             self._cards = _Blocked(job, figure, job.bypassed)
-        self._note_holders()
+            self._note_holders()
 
     def lets_by(self, job: Job) -> bool:
         """False when it would take what a job waits for that was passed often enough."""
-        self._note_holders()
         return self._ledger.held_by is None and not (
             job.spec.gpu is not None and self._ledger.held_cards_by is not None
         )
@@ -248,6 +248,7 @@ class _Passed:
                 first.passes += 1
                 if first.job.id not in passed:
                     passed.append(first.job.id)
+        self._note_holders()
         return tuple(passed)
 
     def _note_holders(self) -> None:
