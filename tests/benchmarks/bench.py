@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in MEASURES]
     if unknown:
         parser.error(f"there is no measure {unknown[0]!r}; there are {', '.join(MEASURES)}")
+    # Told to end, it still takes its engines and their homes away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     before, begun = circumstances(), time.monotonic()
     try:
         figures = measured(names, given.quick)

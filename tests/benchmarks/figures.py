@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -66,7 +67,7 @@ def unmeasured(measure: str, unit: str, why: str, budget: float | None = None) -
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least ``share`` (0..1) of all values do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
+    return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 
 
 def middle(values: Sequence[float]) -> float:
@@ -92,7 +93,8 @@ def _row(figure: Figure) -> tuple[str, ...]:
     if figure.budget is not None:
         sign = ">=" if figure.at_least else "<="
         what = "x" if figure.by_ratio else figure.unit
-        budget = f"{sign} {figure.budget:.3g} {what}"
+        most = number(figure.budget) if figure.budget >= 100 else f"{figure.budget:.3g}"
+        budget = f"{sign} {most} {what}"
     peer = "" if figure.peer is None else f"{figure.peer_name} {number(figure.peer)} {figure.unit}"
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     return (figure.measure, value, budget, peer, ratio, figure.verdict)

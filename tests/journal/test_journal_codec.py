@@ -95,7 +95,7 @@ codes = st.none() | st.integers(-(2**40), 2**40)
 statuses = st.one_of(
     st.builds(Queued, moments),
     st.builds(Held, moments, texts),
-    st.builds(Starting, moments, st.integers(1, 99), texts),
+    st.builds(Starting, moments, st.integers(1, 99), texts, st.none() | ids),
     st.builds(Running, moments, runs),
     st.builds(Paused, moments, runs, st.sampled_from(PauseReason), st.booleans(), st.none() | moments),
     st.builds(Stopping, moments, runs, outcomes, texts, st.none() | moments),
