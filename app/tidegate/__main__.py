@@ -25,24 +25,24 @@ def _serve(given: Given) -> int:
     from tidegate.cli.program import overrides
 
     settings = overrides(given)
-    from tidegate import wiring
+    from tidegate.wiring.serve import serve
 
-    return wiring.serve(auto=given.flag("auto"), overrides=settings)
+    return serve(auto=given.flag("auto"), overrides=settings)
 
 
 def _gui(given: Given) -> int:
     from tidegate.cli.program import overrides
 
     settings = overrides(given)
-    from tidegate import wiring
+    from tidegate.wiring.gui import gui
 
-    return wiring.gui(given.operands, settings, hidden=given.flag("hidden"))
+    return gui(given.operands, settings, hidden=given.flag("hidden"))
 
 
 def _demo(given: Given) -> int:
-    from tidegate import wiring
+    from tidegate.wiring.demo import demo
 
-    return wiring.demo(exit_when_done=given.flag("exit"), screenshot=given.text("screenshot"))
+    return demo(exit_when_done=given.flag("exit"), screenshot=given.text("screenshot"))
 
 
 if __name__ == "__main__":

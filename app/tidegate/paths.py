@@ -98,6 +98,11 @@ class Paths:
         return _path(self._data, "keeper-spool.jsonl")
 
     @property
+    def window_file(self) -> Path:
+        """What the window remembers between starts: places and switches, nothing that matters."""
+        return _path(self._data, "window.json")
+
+    @property
     def token_file(self) -> Path:
         """The bearer token of the TCP port, alone in the file."""
         return _path(self._data, "token")

@@ -25,7 +25,7 @@ from tidegate.gui.bands import Metric  # noqa: E402
 from tidegate.gui.demo import Demo  # noqa: E402
 from tidegate.paths import find_paths  # noqa: E402
 from tidegate.settings import load  # noqa: E402
-from tidegate.wiring import Program  # noqa: E402
+from tidegate.wiring.program import Program  # noqa: E402
 
 SCHEMES = (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark))
 FOR_README = (1200, 640)

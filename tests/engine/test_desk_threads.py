@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from support.kept_settings import KeptSettings
 from support.world import World, a_job
 from tidegate.core.job import Job, JobId
 from tidegate.engine.desk import LocalDesk
@@ -59,6 +60,7 @@ def a_desk(world: World, loop: asyncio.AbstractEventLoop) -> LocalDesk:
         log_path=lambda job, attempt: f"/log/{job}-{attempt}",
         dropped=lambda _path: None,
         shut_down=never,
+        settings=KeptSettings(),
     )
 
 

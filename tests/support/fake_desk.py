@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from support.kept_settings import KeptSettings
 from tidegate.core.job import JobId, JobSpec
 from tidegate.core.policy import Policy
 from tidegate.engine.ports import (
@@ -38,6 +39,7 @@ from tidegate.engine.views import (
     LogChunk,
     MachineSample,
     MachineView,
+    SettingView,
     StatusView,
     TickView,
     UsageView,
@@ -142,6 +144,8 @@ class FakeDesk:
         self._lock = threading.RLock()
         self._jobs: dict[JobId, JobView] = {}
         self._ticks: list[TickView] = []
+        self._notices: list[Notice] = []
+        self._settings = KeptSettings()
         self._samples: list[MachineSample] = []
         self._logs: dict[tuple[str, int], _Log] = {}
         self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
@@ -272,10 +276,21 @@ class FakeDesk:
             self._ticks.append(row)
             return row
 
-    def notify(self, title: str, text: str, job: str | None = None, level: str = "info") -> None:
+    def notify(
+        self,
+        title: str,
+        text: str,
+        job: str | None = None,
+        level: str = "info",
+        **fields: object,
+    ) -> Notice:
+        """Something a person should hear of, kept in the history; any other field of Notice may be given."""
         with self._lock:
             about = None if job is None else JobId.parse(job)
-            self._publish(notice=Notice(self.clock(), title, text, about, level))
+            notice = Notice(self.clock(), title, text, about, level, id=len(self._notices) + 1, **fields)  # type: ignore[arg-type]
+            self._notices.append(notice)
+            self._publish(notice=notice)
+            return notice
 
     def write_log(self, id: str, data: bytes, attempt: int = 1) -> None:
         with self._lock:
@@ -334,6 +349,14 @@ class FakeDesk:
                 if (since is None or row.at >= since) and (job is None or row.job == str(job))
             ]
         return rows[-limit:]
+
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        with self._lock:
+            newest_first = [n for n in reversed(self._notices) if before is None or (n.id or 0) < before]
+            return newest_first[:limit]
+
+    def settings(self) -> list[SettingView]:
+        return self._settings.all()
 
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
         with self._lock:
@@ -418,6 +441,12 @@ class FakeDesk:
             return None
         finally:
             end()
+
+    async def change_setting(self, name: str, text: str | None) -> SettingView:
+        with self._lock:
+            view = self._settings.change(name, text)
+            self._publish(setting=view)
+        return view
 
     async def set_policy(self, policy: Policy) -> None:
         self.policies.append(policy)

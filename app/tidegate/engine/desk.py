@@ -20,11 +20,12 @@ from tidegate.engine.ports import (
     HistoryPort,
     Notice,
     Preview,
+    SettingsPort,
     Submission,
     Submitted,
 )
 from tidegate.engine.reading import Reading, read_log
-from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
+from tidegate.engine.views import JobView, LogChunk, MachineSample, SettingView, StatusView, TickView
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class LocalDesk:
         log_path: Callable[[str, int], str],
         dropped: Callable[[str], tuple[int, int] | None],
         shut_down: Callable[[bool], Awaitable[None]],
+        settings: SettingsPort,
     ) -> None:
         self._engine = engine
         self._history = history
@@ -58,6 +60,7 @@ class LocalDesk:
         self._log_path = log_path
         self._dropped = dropped
         self._shut_down = shut_down
+        self._settings = settings
         self._listeners: tuple[Callable[[Change], None], ...] = ()
         self._pending_notices: list[Notice] = []
         self._pending_sample: MachineSample | None = None
@@ -84,6 +87,12 @@ class LocalDesk:
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]:
         return self._history.ticks(since, job, limit)
+
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        return self._history.notices(before, limit)
+
+    def settings(self) -> list[SettingView]:
+        return self._settings.all()
 
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
         found = self._reading.find(id)
@@ -278,6 +287,16 @@ class LocalDesk:
         # Who gives up waiting leaves nothing behind.
         future.add_done_callback(lambda _future: forget())
         return future
+
+    async def change_setting(self, name: str, text: str | None) -> SettingView:
+        return await self._on_engine(lambda: self._change_setting(name, text))
+
+    async def _change_setting(self, name: str, text: str | None) -> SettingView:
+        view = await self._loop.run_in_executor(None, self._settings.change, name, text)
+        change = Change(self._engine.store.event_id, self._engine.clock.now(), setting=view)
+        for listener in self._listeners:
+            listener(change)
+        return view
 
     async def set_policy(self, policy: Policy) -> None:
         async def change() -> None:

@@ -14,7 +14,7 @@ from tidegate.core.job import Attempt, Job, JobId, JobSpec, RunRef, Status
 from tidegate.core.machine import MachineReading
 from tidegate.core.policy import Policy
 from tidegate.core.prediction import Profile
-from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView, TickView
+from tidegate.engine.views import JobView, LogChunk, MachineSample, SettingView, StatusView, TickView
 
 # --- Clock --------------------------------------------------------------------------------------------------------
 
@@ -349,26 +349,11 @@ class HistoryPort(Protocol):
 
     def samples(self, since: float, until: float) -> list[MachineSample]: ...
 
-
-# --- Notifier -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something a person should hear of: one line title, one line reason."""
-
-    at: float
-    title: str
-    text: str
-    job: JobId | None = None
-    level: str = "info"
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        """Newest first, of those with an id below ``before`` (None: the newest)."""
 
 
-class Notifier(Protocol):
-    def notify(self, notice: Notice) -> None: ...
-
-
-# --- Desk: how views and the API see an engine ---------------------------------------------------------------------
+# --- Commands ---------------------------------------------------------------------------------------------------------
 
 
 class Verb(StrEnum):
@@ -401,6 +386,68 @@ class Command:
     gpu: bool = False
     force: bool = False
     changes: Mapping[str, str] = field(default_factory=dict)
+
+
+# --- Notifier -----------------------------------------------------------------------------------------------------
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about; a person may silence each kind."""
+
+    FAILED = "failed"
+    ENDED = "ended"
+    INTERVENED = "intervened"
+    ALERT = "alert"
+    CONFLICT = "conflict"
+    HINT = "hint"
+    ENGINE = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeOffer:
+    """What one may do about a notice: the word on the button, and what it asks for."""
+
+    label: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should hear of: one line title, one line reason.
+
+    ``level`` is info, success, warning or error. ``urgent`` ones are told at once, the others may be gathered.
+    ``id`` is its place in the history, None until it is kept there.
+    """
+
+    at: float
+    title: str
+    text: str
+    job: JobId | None = None
+    level: str = "info"
+    kind: NoticeKind = NoticeKind.ENGINE
+    urgent: bool = True
+    offers: tuple[NoticeOffer, ...] = ()
+    id: int | None = None
+
+
+class Notifier(Protocol):
+    def notify(self, notice: Notice) -> None: ...
+
+
+class SettingRefused(Exception):
+    """A setting is not changed; the text says what, why, and what is accepted."""
+
+
+class SettingsPort(Protocol):
+    """The settings as the engine's home has them. Blocking (it reads and writes a file), safe from any thread."""
+
+    def all(self) -> list[SettingView]: ...
+
+    def change(self, name: str, text: str | None) -> SettingView:
+        """Write and apply one (None: back to its default); as it is then. Raises SettingRefused."""
+
+
+# --- Desk: how views and the API see an engine ---------------------------------------------------------------------
 
 
 class Answer(StrEnum):
@@ -454,7 +501,7 @@ class Preview:
 class Change:
     """Something moved: ``jobs`` are new views of changed jobs, ``gone`` left memory; ``status`` when it changed.
 
-    ``sample`` is set once per timed sample.
+    ``sample`` is set once per timed sample, ``setting`` when one was changed.
     """
 
     event_id: int
@@ -464,6 +511,7 @@ class Change:
     status: StatusView | None = None
     sample: MachineSample | None = None
     notice: Notice | None = None
+    setting: SettingView | None = None
 
 
 class EngineUnwilling(Exception):
@@ -491,6 +539,12 @@ class Desk(Protocol):
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
 
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        """What was told, newest first, of those with an id below ``before`` (None: the newest)."""
+
+    def settings(self) -> list[SettingView]:
+        """Every setting with its value."""
+
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
         """Bytes of a job's log from ``offset`` (negative: from the end). Raises KeyError for an unknown job."""
 
@@ -510,6 +564,9 @@ class Desk(Protocol):
 
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         """The finished jobs, in the order of ``ids`` (``any_one``: the first to finish); None when time ran out."""
+
+    async def change_setting(self, name: str, text: str | None) -> SettingView:
+        """Written to the home's file and applied (None: back to its default). Raises SettingRefused."""
 
     async def set_policy(self, policy: Policy) -> None: ...
 

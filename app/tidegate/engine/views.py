@@ -230,3 +230,29 @@ class LogChunk:
     dropped: tuple[int, int] | None
     ended: bool
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingView:
+    """One setting. ``value`` is plain (bytes, seconds, None for auto), ``text`` what a person would write.
+
+    ``source`` is default, config.toml, environment or command line; the last two win over what is written.
+    """
+
+    name: str
+    section: str
+    key: str
+    kind: str
+    value: str | int | float | bool | None
+    text: str
+    default: str | int | float | bool | None
+    default_text: str
+    source: str
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+    label: str
+    help: str
+    accepted: str
+    needs_restart: bool

@@ -20,7 +20,9 @@ from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
 from tidegate.gui.garbage import GarbageCollection
 from tidegate.gui.icons import application_icon
+from tidegate.gui.preferences import Preferences
 from tidegate.gui.quit_dialog import ask_to_quit
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.signals import EndSignals
 from tidegate.gui.submit import Submitter
 from tidegate.gui.theme import Theme
@@ -66,9 +68,11 @@ class Shell:
         self.theme = theme
         self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self.feed = Feed(desk)
+        self.preferences = Preferences(desk, self.feed)
+        self.remembered = Remembered(paths.window_file)
         self.commands = Commands(desk)
         self.submitter = Submitter(self.commands, paths, settings, facts)
-        self._application, self._settings = application, settings
+        self._application = application
         self.feed.status_changed.connect(tray.show_status)
         # Not the window's own slots: in the tray alone the app goes without a window, and its memory.
         tray.open_wanted.connect(lambda: self.window.come_forward())
@@ -82,7 +86,7 @@ class Shell:
     @cached_property
     def window(self) -> MainWindow:
         """Made when it is first asked for."""
-        window = MainWindow(self.commands, self.feed, self.submitter, self.theme, self._settings)
+        window = MainWindow(self.commands, self.feed, self.submitter, self.theme, self.preferences, self.remembered)
         window.close_wanted.connect(self.close_window)
         return window
 
@@ -139,6 +143,7 @@ class Shell:
         self.tray.hide()
         if self._made_window is not None:
             self._made_window.hide()
+        self.remembered.close()
 
 
 def run(

@@ -15,7 +15,7 @@ BATCH_MS = 80
 
 
 class Feed(QObject):
-    """``jobs_changed(list[JobView], list[str])``; the others carry a StatusView, a MachineSample and a Notice.
+    """``jobs_changed(list[JobView], list[str])``; the others carry a StatusView, MachineSample, Notice, SettingView.
 
     While ``watch_jobs(False)`` changes of jobs are dropped, not kept; whoever turns it on again takes a snapshot first.
     """
@@ -24,6 +24,7 @@ class Feed(QObject):
     status_changed = Signal(object)
     sampled = Signal(object)
     noticed = Signal(object)
+    setting_changed = Signal(object)
     _arrived = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
@@ -79,6 +80,8 @@ class Feed(QObject):
                 samples.append(change.sample)
             if change.notice is not None:
                 self.noticed.emit(change.notice)
+            if change.setting is not None:
+                self.setting_changed.emit(change.setting)
         if jobs or gone:
             self.jobs_changed.emit(list(jobs.values()), gone)
         for sample in samples:

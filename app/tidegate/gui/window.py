@@ -19,15 +19,16 @@ from tidegate.gui.drop import FileDrop
 from tidegate.gui.feed import Feed
 from tidegate.gui.job_book import JobBook
 from tidegate.gui.message_bar import MessageBar, Offer
+from tidegate.gui.preferences import Preferences
 from tidegate.gui.queue_page import QueuePage
 from tidegate.gui.rail import Rail
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.strip import Strip
 from tidegate.gui.submit import Submitter
 from tidegate.gui.theme import Theme
 
 if TYPE_CHECKING:
     from tidegate.gui.tide_page import TidePage
-    from tidegate.settings import Settings
 
 SIZE_PX, LEAST_PX = QSize(1280, 820), QSize(900, 600)
 FRAME_PX = QSize(16, 48)
@@ -41,10 +42,18 @@ class MainWindow(QMainWindow):
 
     close_wanted = Signal()
 
-    def __init__(self, commands: Commands, feed: Feed, submitter: Submitter, theme: Theme, settings: Settings) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        feed: Feed,
+        submitter: Submitter,
+        theme: Theme,
+        preferences: Preferences,
+        remembered: Remembered,
+    ) -> None:
         super().__init__()
         self._commands, self._feed, self._submitter = commands, feed, submitter
-        self._theme, self._settings = theme, settings
+        self._theme, self._preferences, self._remembered = theme, preferences, remembered
         self.book = JobBook()
         self.tide: TidePage | None = None
         self._held_back: list[tuple[Sequence[JobView], Sequence[str]]] | None = None
@@ -62,15 +71,19 @@ class MainWindow(QMainWindow):
     # --- What others ask ---
 
     def show_page(self, name: str) -> None:
-        """``queue`` or ``tide``; a page is made when it is first shown."""
+        """One of the rail's; a page is made when it is first shown."""
         self.rail.choose(name)
-        if name == "tide" and self.tide is None:
-            self.tide = self._make_tide()
-        page = self.tide if name == "tide" and self.tide is not None else self.queue
+        page = self._page(name)
         if page is not self._pages.currentWidget() and self._pages.isAncestorOf(self.focusWidget() or self):
             # Else the focus would pass to some control of the new page, which nobody chose.
             self._middle.setFocus()
         self._pages.setCurrentWidget(page)
+
+    def _page(self, name: str) -> QWidget:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+            self._pages.addWidget(self._made[name])
+        return self._made[name]
 
     def open_job(self, id: str) -> None:
         self.show_page("queue")
@@ -95,6 +108,8 @@ class MainWindow(QMainWindow):
         self.queue = QueuePage(self.book, self._commands, self._theme)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.queue)
+        self._made: dict[str, QWidget] = {"queue": self.queue}
+        self._makers: dict[str, Callable[[], QWidget]] = {"tide": self._make_tide}
         content = QVBoxLayout()
         content.setContentsMargins(24, 20, 24, 20)
         content.setSpacing(16)
@@ -135,20 +150,19 @@ class MainWindow(QMainWindow):
     def _make_tide(self) -> TidePage:
         from tidegate.gui.tide_page import TidePage  # the chart's code loads with its page
 
-        policy = self._settings.policy()
         page = TidePage(
             self.book,
             self._commands,
             self._theme,
-            gpu_high_pct=policy.gpu_memory_high_pct,
-            gpu_emergency_pct=policy.gpu_memory_emergency_pct,
-            cpu_high_pct=policy.cpu_high_pct,
+            gpu_high_pct=self._preferences.number("gpu_memory_high_pct"),
+            gpu_emergency_pct=self._preferences.number("gpu_memory_emergency_pct"),
+            cpu_high_pct=self._preferences.number("cpu_high_pct"),
         )
         page.job_opened.connect(self.open_job)
         page.submit_wanted.connect(self.choose_files)
         if self._status is not None:
             page.show_status(self._status)
-        self._pages.addWidget(page)
+        self.tide = page
         return page
 
     # --- Seen and unseen ---

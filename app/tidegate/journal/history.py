@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tidegate.core.job import Job, JobId
+from tidegate.engine.ports import Notice
 from tidegate.engine.views import MachineSample, TickView
 from tidegate.journal.codec import UnreadableRow, decode_sample
 from tidegate.journal.database import connect_read_only, format_of
@@ -61,6 +62,9 @@ class History:
         query = f"SELECT id, {TICK_COLUMNS} FROM journal WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
         rows = self._rows(query, (*parameters, limit))
         return [tick_view(row[0], row[1:]) for row in reversed(rows)]
+
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        return []
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
         """Oldest first: whole minutes (mean, with the two maxima) as far as single seconds are no longer kept."""

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from tidegate.core.job import Attempt, Finished, Job, JobId
 from tidegate.core.prediction import Profile
-from tidegate.engine.ports import Batch, JobRecord, Restored, TickRecord
+from tidegate.engine.ports import Batch, JobRecord, Notice, Restored, TickRecord
 from tidegate.engine.views import MachineSample, TickView
 from tidegate.journal.pending import MergedTick, same_tick
 
@@ -105,6 +105,9 @@ class MemoryJournal:
             if (since is None or tick.last_at >= since) and (job is None or _names(tick.first, job))
         ]
         return found[-limit:] if limit else []
+
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
+        return []
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
         return [self.disk.samples[at] for at in sorted(self.disk.samples) if since <= at <= until]

@@ -1,4 +1,4 @@
-"""Wiring: the one place that builds the live program out of real parts."""
+"""The live program: one engine with its keeper, journal, sensors and API, built out of real parts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import asyncio
 import contextlib
 import gc
 import logging
-import logging.handlers
 import os
 import secrets
-import shutil
-import signal
 import sys
-import tempfile
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import tidegate
@@ -26,35 +20,29 @@ from tidegate.core.state import State
 from tidegate.engine.clock import LiveClock
 from tidegate.engine.desk import LocalDesk
 from tidegate.engine.engine import Engine
-from tidegate.engine.lock import EngineLock, LockHeld
+from tidegate.engine.lock import EngineLock
 from tidegate.engine.ports import Notice
 from tidegate.engine.store import Store
 from tidegate.execution.executor import Executor
-from tidegate.execution.keeper_client import KeeperProcesses, KeeperUnavailable
+from tidegate.execution.keeper_client import KeeperProcesses
 from tidegate.execution.processes import dropped_range, pid_of
-from tidegate.journal.database import DatabaseRefused
 from tidegate.journal.history import History
 from tidegate.journal.journal import Journal
 from tidegate.journal.retention import Retention
 from tidegate.monitor.gpu import GpuReader
 from tidegate.monitor.sampler import Sampler
-from tidegate.paths import Paths, PathsError, boot_id, find_paths
-from tidegate.settings import Settings, SettingsError, load
+from tidegate.paths import Paths, boot_id
+from tidegate.settings import Settings
 from tidegate.submission.edit import edited
 from tidegate.submission.request import GpuFact, MachineFacts
+from tidegate.wiring.live_settings import LiveSettings
 
 if TYPE_CHECKING:
     from tidegate.api.server import ApiThread
 
 log = logging.getLogger(__name__)
 
-LOG_BYTES = 5 * 1024 * 1024
-LOG_FILES = 3
-TAKE_OVER_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
-LEAVE_WITHIN_S = 1.2
-"""After a signal the engine is gone within 2 s, whatever hangs (D1)."""
-REFUSALS = (DatabaseRefused, KeeperUnavailable)
 
 
 class LoopQueue:
@@ -173,6 +161,7 @@ class Program:
             log_path=log_path,
             dropped=dropped_range,
             shut_down=self._asked_to_leave,
+            settings=LiveSettings(lambda: self.settings, self.apply_settings, paths, self.overrides),
         )
         self._start_api()
         _keep_the_engine_quick()
@@ -299,193 +288,3 @@ def _facts_without_engine(settings: Settings) -> MachineFacts:
     host.close()
     total = host.memory_total_bytes
     return MachineFacts(host.cores, total, settings.policy().memory_line_bytes(total))
-
-
-def set_up_logging(paths: Paths, settings: Settings, foreground: bool) -> None:
-    """The program's own log: a rotated file, and in the foreground the terminal too."""
-    root = logging.getLogger("tidegate")
-    root.setLevel(settings.log_level.upper())
-    form = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(
-            paths.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="surrogateescape"
-        )
-    ]
-    if foreground:
-        handlers.append(logging.StreamHandler())
-    for handler in handlers:
-        handler.setFormatter(form)
-        root.addHandler(handler)
-
-
-def _prepare(kind: str, overrides: Mapping[str, str], foreground: bool) -> Program | int:
-    """Folders, settings, lock and log; an exit code after one clear sentence when one of them cannot be had."""
-    try:
-        paths = find_paths()
-        paths.create()
-        settings = load(paths, overrides=overrides)
-        program = Program(paths, settings, kind, overrides)
-        _acquire(program, kind)
-    except PathsError as error:
-        print(f"tidegate: {error}", file=sys.stderr)
-        return 1
-    except SettingsError as error:
-        for sentence in error.errors:
-            print(f"tidegate: {sentence}", file=sys.stderr)
-        return 1
-    except LockHeld as held:
-        print(f"tidegate: {held}", file=sys.stderr)
-        return 0 if kind == "auto" else 1
-    set_up_logging(paths, settings, foreground)
-    return program
-
-
-def _acquire(program: Program, kind: str) -> None:
-    """Take the lock; raises LockHeld.
-
-    The tray application takes over from an engine in the background (D1). An engine in the background waits for one
-    that is just leaving, and yields to one that answers: several verbs may have started one each.
-    """
-    deadline = time.monotonic() + TAKE_OVER_S
-    while True:
-        try:
-            program.acquire()
-            return
-        except LockHeld as held:
-            if time.monotonic() > deadline or not _leaves_soon(program.paths, kind, held.kind):
-                raise
-        time.sleep(0.05)
-
-
-def _leaves_soon(paths: Paths, kind: str, holder: str) -> bool:
-    from tidegate.api.client import ApiError, Client, NoEngine
-
-    client = Client(paths)
-    if kind == "gui" and holder == "auto":
-        # Not reached when it is just starting or leaving; then it is asked again, or is gone.
-        with contextlib.suppress(NoEngine, ApiError):
-            client.post("/shutdown", {"stop_jobs": False})
-        return True
-    return kind == "auto" and not client.alive()
-
-
-def serve(*, auto: bool, overrides: dict[str, str]) -> int:
-    """The engine without a window, until SIGTERM, SIGINT or ``tidegate shutdown``; returns the exit code."""
-    program = _prepare("auto" if auto else "serve", overrides, foreground=not auto)
-    if isinstance(program, int):
-        return program
-    return asyncio.run(_serve(program))
-
-
-async def _serve(program: Program) -> int:
-    loop = asyncio.get_running_loop()
-    leave = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave.set)
-    try:
-        await program.open()
-    except REFUSALS as refusal:
-        await program.close()
-        return _refused(refusal)
-    except Exception as error:
-        log.exception("the engine could not start")
-        print(f"tidegate: the engine could not start: {error}", file=sys.stderr)
-        await program.close()
-        return 1
-    assert program.ended is not None
-    waits = [asyncio.ensure_future(leave.wait()), asyncio.ensure_future(program.ended.wait())]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    if not program.ended.is_set():
-        try:
-            await asyncio.wait_for(program.close(), LEAVE_WITHIN_S)
-        except TimeoutError:
-            log.warning("not everything was closed within %.1f s; leaving, jobs go on under the keeper", LEAVE_WITHIN_S)
-    for wait in waits:
-        wait.cancel()
-    return 0
-
-
-def _refused(refusal: Exception) -> int:
-    """What a person has to decide, said once: the terminal's own log lines would only repeat it."""
-    root = logging.getLogger("tidegate")
-    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
-        root.removeHandler(handler)
-    log.error("%s", refusal)
-    print(f"tidegate: {refusal}", file=sys.stderr)
-    return 1
-
-
-def gui(files: Sequence[str], overrides: dict[str, str], *, hidden: bool = False) -> int:
-    """The tray application, ``hidden`` without its window; returns the exit code."""
-    from tidegate.desktop.display import display_problem
-
-    problem = display_problem(os.environ)
-    if problem is not None:
-        print(f"tidegate: {problem} `tidegate serve` runs without one.", file=sys.stderr)
-        return 1
-    program = _prepare("gui", overrides, foreground=False)
-    if isinstance(program, int):
-        return program
-    from tidegate.gui.application import run
-
-    try:
-        return run(
-            program.open,
-            program.close,
-            paths=program.paths,
-            settings=program.settings,
-            files=files,
-            facts=program.facts,
-            told_to_leave=program.told_to_leave,
-            show_window=not hidden,
-        )
-    except REFUSALS as refusal:
-        return _refused(refusal)
-
-
-def demo(*, exit_when_done: bool, screenshot: str | None) -> int:
-    """The real application in a throw-away home with eight scripts to run; returns the exit code (D11)."""
-    from tidegate.desktop.virtual_display import DisplayUnavailable, virtual_display
-
-    home = tempfile.mkdtemp(prefix="tidegate-demo-")
-    picture = Path(screenshot) if screenshot else Path(tempfile.gettempdir()) / f"tidegate-demo-{os.getpid()}.png"
-    if " " in str(picture):
-        picture = Path("/tmp") / picture.name.replace(" ", "-")
-    os.environ["TIDEGATE_HOME"] = home
-    try:
-        with virtual_display() as started:
-            return _demo(exit_when_done or started, picture.absolute())
-    except DisplayUnavailable as error:
-        print(f"tidegate: {error}", file=sys.stderr)
-        return 1
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-
-
-def _demo(exit_when_done: bool, picture: Path) -> int:
-    program = _prepare("gui", {}, foreground=False)
-    if isinstance(program, int):
-        return program
-    from tidegate.gui.application import run
-    from tidegate.gui.demo import Demo
-
-    running = picture.with_name(f"{picture.stem}-running.png")
-    session = Demo(program.paths, program.facts, exit_when_done, running, picture)
-
-    async def close(_stop_jobs: bool) -> None:
-        # The home is thrown away, so nothing of it may go on.
-        await program.close(stop_jobs=True)
-
-    code = run(
-        program.open,
-        close,
-        program.paths,
-        program.settings,
-        session=session,
-        facts=program.facts,
-        told_to_leave=program.told_to_leave,
-    )
-    if code == 0 and exit_when_done:
-        print(f"Screenshot while running: {running}", file=sys.stderr)
-        print(picture)
-    return code
