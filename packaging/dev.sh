@@ -56,6 +56,7 @@ dbus-run-session         dbus                 dbus-daemon         dbus
 dbus-send                dbus                 dbus-tools          dbus
 dbus-launch              dbus-x11             dbus-x11            dbus
 dunst                    dunst                dunst               dunst
+/usr/lib/*/xfce4/notifyd/xfce4-notifyd xfce4-notifyd xfce4-notifyd xfce4-notifyd
 xfce4-panel              xfce4-panel          xfce4-panel         xfce4-panel
 xdotool                  xdotool              xdotool             xdotool
 wmctrl                   wmctrl               wmctrl              wmctrl

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SOCKET_PATH_MAX_BYTES = 107
 """A Unix socket's address holds 108 bytes, the last one zero."""
 
-_SOCKET_NAMES = ("api.sock", "keeper.sock")
+_SOCKET_NAMES = ("api.sock", "keeper.sock", "gui.sock")
 
 
 class PathsError(Exception):
@@ -116,6 +116,11 @@ class Paths:
         return _path(self._logs, "tidegate.log")
 
     @property
+    def window_log(self) -> Path:
+        """The log of a window on another process's engine."""
+        return _path(self._logs, "window.log")
+
+    @property
     def keeper_log(self) -> Path:
         return _path(self._logs, "keeper.log")
 
@@ -137,6 +142,16 @@ class Paths:
     @property
     def keeper_socket(self) -> Path:
         return _path(self._sockets, "keeper.sock")
+
+    @property
+    def gui_lock_file(self) -> Path:
+        """Held by the one tray application of this home and machine."""
+        return _path(self._runtime, "gui.lock")
+
+    @property
+    def gui_socket(self) -> Path:
+        """Where the tray application takes what a second start of it hands over."""
+        return _path(self._sockets, "gui.sock")
 
     @property
     def socket_name(self) -> str:

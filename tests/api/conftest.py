@@ -17,6 +17,7 @@ from tidegate.api.server import ApiContext, ApiThread, Endpoint
 from tidegate.paths import Paths
 from tidegate.settings import Settings, load
 from tidegate.submission.request import MachineFacts
+from tidegate.wiring.live_settings import LiveSettings
 
 GIB = 1024**3
 FACTS = MachineFacts(cores=8, memory_total_bytes=32 * GIB, memory_line_bytes=28 * GIB)
@@ -68,7 +69,9 @@ def serve(paths: Paths, desk: FakeDesk) -> Iterator[Callable[..., Served]]:
     """Start an API; what it serves is stopped at the end of the test."""
     running: list[ApiThread] = []
 
-    def start(port: int | None = None, desk: FakeDesk = desk, paths: Paths = paths, ready: bool = True) -> Served:
+    def start(
+        port: int | None = None, desk: FakeDesk = desk, paths: Paths = paths, ready: bool = True, kind: str = "test"
+    ) -> Served:
         current = [load(paths, {})]
         applied: list[Settings] = []
 
@@ -76,7 +79,8 @@ def serve(paths: Paths, desk: FakeDesk) -> Iterator[Callable[..., Served]]:
             current[0] = settings
             applied.append(settings)
 
-        context = ApiContext(paths, lambda: current[0], apply, lambda: FACTS, "test", port, "0.1.0")
+        desk.kept_settings = LiveSettings(lambda: current[0], apply, paths, {})
+        context = ApiContext(paths, lambda: current[0], lambda: FACTS, kind, port, "0.1.0")
         thread = ApiThread(desk, context)
         endpoint = thread.start()
         running.append(thread)

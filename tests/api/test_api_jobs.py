@@ -108,7 +108,8 @@ def test_every_verb_reaches_the_desk(served: Served) -> None:
     served.desk.add_many(3)
     served.desk.start("1")
     act = served.client.act
-    assert act("pause", ["1"], seconds=60) == [{"id": "1", "answer": "done", "sentence": "Job 1 is paused."}]
+    done = {"id": "1", "answer": "done", "sentence": "Job 1 is paused.", "offer": None}
+    assert act("pause", ["1"], seconds=60) == [done]
     assert [result["answer"] for result in act("cancel", ["2", "9"])] == ["done", "unknown"]
     assert act("resume", None)[0]["id"] is None
     assert act("start", ["3"], force=True)[0]["answer"] == "done"

@@ -166,3 +166,87 @@ def test_a_limit_beyond_reason_is_refused(served: Served) -> None:
     with pytest.raises(ApiError) as caught:
         served.client.read_log("1", limit=10**9)
     assert (caught.value.kind, caught.value.field) == ("usage", "limit")
+
+
+# --- A job that runs again ------------------------------------------------------------------------------------------
+
+
+def test_the_answer_names_the_attempt(served: Served) -> None:
+    served.desk.add(attempts=2)
+    served.desk.write_log("1", b"first", attempt=1)
+    assert served.client.read_log("1").attempt == 2
+    assert served.client.read_log("1", attempt=1).attempt == 1
+
+
+def run_again(served: Served) -> None:
+    """The first attempt writes its last words and ends; the second one's log is shorter."""
+    served.desk.write_log("1", b"last words\n")
+    served.desk.end_log("1", 1)
+    served.desk.change("1", attempts=2)
+    served.desk.write_log("1", b"new\n", attempt=2)
+
+
+def test_whoever_followed_gets_the_rest_and_then_the_new_log_from_its_start(served: Served) -> None:
+    served.desk.add(attempts=1, status="running")
+    served.desk.write_log("1", b"of the first attempt\n")
+    piece = served.client.read_log("1")
+    run_again(served)
+    seen = []
+    while len(seen) < 2:
+        piece = served.client.read_log("1", offset=piece.next_offset, wait_s=20, offset_attempt=piece.attempt)
+        seen.append((piece.attempt, piece.data, piece.offset, piece.ended))
+    assert seen == [(1, b"last words\n", 21, False), (2, b"new\n", 0, False)]
+
+
+def test_a_held_read_answers_when_another_attempt_begins(served: Served) -> None:
+    served.desk.add(attempts=1, status="running")
+    served.desk.write_log("1", b"first\n")
+    found: list[tuple[int | None, bytes]] = []
+
+    def read() -> None:
+        piece = served.client.read_log("1", offset=6, wait_s=20, offset_attempt=1)
+        found.append((piece.attempt, piece.data))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    served.desk.end_log("1", 1)
+    served.desk.change("1", attempts=2)
+    reading.join(10)
+    assert found == [(2, b"")]
+
+
+@pytest.mark.parametrize("way", ["stream", "client"])
+def test_a_follower_is_told_of_the_new_attempt_in_one_line(served: Served, way: str) -> None:
+    served.desk.add(attempts=1, status="running")
+    served.desk.write_log("1", b"of the first attempt\nopen: ")
+    pieces: list[bytes] = []
+
+    collected = b"of the first attempt\nopen: "
+    source = served.client.stream("/jobs/1/log?follow=1") if way == "stream" else served.client.follow_log("1")
+
+    def collect() -> None:
+        for piece in source:
+            pieces.append(piece)
+
+    following = threading.Thread(target=collect)
+    following.start()
+    until(lambda: b"".join(pieces) == collected)
+    served.desk.end_log("1", 1)
+    served.desk.change("1", attempts=2)
+    served.desk.write_log("1", b"new\n", attempt=2)
+    until(lambda: b"".join(pieces) == collected + b"\n[tidegate: attempt 2]\nnew\n")
+    served.desk.finish("1")
+    following.join(10)
+    assert not following.is_alive()
+    assert b"".join(pieces) == collected + b"\n[tidegate: attempt 2]\nnew\n"
+
+
+def test_without_marks_the_bytes_are_as_they_lie(served: Served) -> None:
+    served.desk.add(attempts=1)
+    served.desk.write_log("1", b"0123456789")
+    served.desk.drop_log("1", 2, 8)
+    answer = served.client._send("GET", "/jobs/1/log?marks=0", None, {}, 5.0)
+    assert answer.read() == b"01" + bytes(6) + b"89"
+    assert answer.headers["x-tidegate-dropped"] == "2-8"
+    assert answer.headers["x-tidegate-path"] == "/logs/1-a1.log"
+    assert answer.headers["x-tidegate-next-offset"] == "10"

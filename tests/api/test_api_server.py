@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -210,3 +211,19 @@ def test_the_desk_is_asked_on_the_api_loop_not_the_callers(serve: Callable[..., 
     served.desk.add()
     Client(served.paths).post("/wait", {"ids": ["1"]})
     assert threads == {"tidegate-api"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the API loads at once")
+@pytest.mark.parametrize("way", ["socket", "port"])
+def test_in_the_tray_it_loads_for_its_first_caller(serve: Callable[..., Served], way: str) -> None:
+    served = serve(kind="gui", ready=False)
+    assert not served.thread.serving.wait(0.2)
+    assert served.client.alive() if way == "socket" else served.tcp("GET", "/health")[0] == 200
+    assert served.thread.serving.is_set()
+
+
+def test_in_the_tray_it_ends_although_nobody_ever_called(serve: Callable[..., Served]) -> None:
+    served = serve(kind="gui", ready=False)
+    served.thread.stop()
+    assert not served.thread.alive
+    assert not served.thread.serving.is_set()

@@ -16,11 +16,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-for folder in (ROOT / "app", ROOT):
+for folder in (ROOT / "app", ROOT / "tests", ROOT):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-from tests.benchmarks import bench_cli, bench_idle, bench_latency, bench_plan, bench_throughput, program  # noqa: E402
+from tests.benchmarks import (  # noqa: E402
+    bench_cli,
+    bench_gui,
+    bench_idle,
+    bench_latency,
+    bench_plan,
+    bench_throughput,
+    program,
+)
 from tests.benchmarks.figures import Figure, table, unmeasured  # noqa: E402
 
 Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
@@ -30,6 +38,7 @@ MEASURES: dict[str, Measure] = {
     "latency": bench_latency.measure,
     "cli": bench_cli.measure,
     "idle": bench_idle.measure,
+    "gui": bench_gui.measure,
 }
 
 

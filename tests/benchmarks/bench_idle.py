@@ -1,20 +1,18 @@
-"""What it costs to have Tidegate there and do nothing: CPU and memory of app and keeper."""
+"""What it costs to have Tidegate there and do nothing: CPU and memory of engine and keeper."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks.figures import Figure, unmeasured
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.program import Engine
 
 MIB = 1024 * 1024
 TICKS = os.sysconf("SC_CLK_TCK")
-IDLE_PCT, APP_MIB, KEEPER_MIB, LOCKED_KEEPER_MIB = 1.0, 110.0, 15.0, 22.0
+IDLE_PCT, KEEPER_MIB, LOCKED_KEEPER_MIB = 1.0, 15.0, 22.0
 
 
 def cpu_s(pid: int) -> float:
@@ -67,30 +65,4 @@ def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
         figures.append(Figure("idle, serve + keeper: CPU", idle_pct(pids, seconds), "% of a core", IDLE_PCT))
         figures.append(Figure("  serve: RSS", memory_bytes(pids[0], "VmRSS") / MIB, "MiB"))
         figures.append(keeper_figures(pids[1]))
-    return figures + _tray(seconds, say)
-
-
-def _tray(seconds: float, say: Callable[[str], None]) -> list[Figure]:
-    """The application as it starts at login: a tray icon and no window."""
-    name = "idle, tray app + keeper: CPU"
-    if importlib.util.find_spec("tidegate.gui.application") is None:
-        return [unmeasured(name, "% of a core", "the application is not built yet", IDLE_PCT)]
-    say(f"idle for {seconds:g} s: the tray application")
-    prefix: tuple[str, ...] = ()
-    extra = {"QT_QPA_PLATFORM": "offscreen"}
-    if os.environ.get("DISPLAY"):
-        extra = {}
-    elif shutil.which("xvfb-run"):
-        prefix, extra = ("xvfb-run", "-a"), {}
-    try:
-        with Engine(("gui", "--hidden"), prefix, **extra) as engine:
-            engine.client.wait(engine.submit([{"command": ["/bin/true"]}], mem="16M"), timeout_s=30)
-            time.sleep(3.0)
-            pids = [engine.pid, engine.keeper_pid()]
-            note = "" if "QT_QPA_PLATFORM" not in extra else "without a display: Qt's offscreen platform"
-            return [
-                Figure(name, idle_pct(pids, seconds), "% of a core", IDLE_PCT, note=note),
-                Figure("  tray app, no window opened: RSS", memory_bytes(pids[0], "VmRSS") / MIB, "MiB", APP_MIB),
-            ]
-    except RuntimeError as error:
-        return [unmeasured(name, "% of a core", str(error).strip().splitlines()[-1], IDLE_PCT)]
+    return figures

@@ -13,6 +13,7 @@ from time import perf_counter, thread_time
 
 from tests.benchmarks.figures import Figure, percentile
 
+from support.kept_settings import KeptSettings
 from tidegate.core import events as e
 from tidegate.core.actions import Start
 from tidegate.core.job import JobId, JobKind, JobSpec, RunRef, Usage
@@ -212,6 +213,7 @@ def _desk(queue: Queue, desk: type, journal: type, folder: str):
         log_path=lambda job, attempt: f"{folder}/{job}-a{attempt}.log",
         dropped=lambda _path: None,
         shut_down=_nothing,
+        settings=KeptSettings(),
     )
 
 

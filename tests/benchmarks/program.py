@@ -104,6 +104,11 @@ class Engine:
         """The process that hosts the engine."""
         return int(self.client.get("/status")["pid"])
 
+    @property
+    def started_pid(self) -> int:
+        """The process that was started (the same, where no wrapper stands before it); asks nobody."""
+        return self._process.pid
+
     def keeper_pid(self) -> int:
         """The keeper of this home, found by its command line."""
         socket = os.fsencode(self.paths.keeper_socket)

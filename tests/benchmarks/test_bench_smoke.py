@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from support.desktop import missing
+
 ROOT = Path(__file__).resolve().parents[2]
+WINDOW = (
+    () if missing() else ("start -> tray icon", "start -> window", "longest stall", "window answers", "idle, tray only")
+)
 
 
 @pytest.mark.timeout(120)
@@ -30,7 +35,15 @@ def test_short_bench_gives_a_table_with_positive_figures(home: Path) -> None:
     figures = json.loads(written.read_text())["figures"]
     measured = {figure["measure"]: figure for figure in figures if figure["value"] is not None}
     assert all(figure["value"] > 0 for figure in measured.values()), measured
-    for wanted in ("plan()", "first page of list", "`true` jobs", "submit -> first", "CLI `submit`", "idle, serve"):
+    for wanted in (
+        "plan()",
+        "first page of list",
+        "`true` jobs",
+        "submit -> first",
+        "CLI `submit`",
+        "idle, serve",
+        *WINDOW,
+    ):
         assert any(name.startswith(wanted) for name in measured), f"{wanted} was not measured: {figures}"
     for figure in figures:
         assert figure["measure"].strip() in done.stdout

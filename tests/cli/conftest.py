@@ -23,6 +23,7 @@ from tidegate.engine.ports import Desk
 from tidegate.paths import Paths, find_paths
 from tidegate.settings import Settings, load
 from tidegate.submission.request import MachineFacts
+from tidegate.wiring.live_settings import LiveSettings
 
 GIB = 1024**3
 FACTS = MachineFacts(cores=8, memory_total_bytes=32 * GIB, memory_line_bytes=28 * GIB)
@@ -104,14 +105,19 @@ class Server:
         self.home = home
         self.paths = find_paths({"TIDEGATE_HOME": home})
         self.paths.create()
-        self.desk = desk or FakeDesk()
-        self.settings = load(self.paths, {})
-        context = ApiContext(self.paths, lambda: self.settings, self.apply, lambda: FACTS, "test", None, "0.1.0")
+        self.in_force = load(self.paths, {})
+        self.desk = self.serving(desk or FakeDesk())
+        context = ApiContext(self.paths, lambda: self.in_force, lambda: FACTS, "test", None, "0.1.0")
         self.thread = ApiThread(cast(Desk, self), context)
         self.thread.start()
 
+    def serving(self, desk: FakeDesk) -> FakeDesk:
+        """``desk`` with the settings of this home."""
+        desk.kept_settings = LiveSettings(lambda: self.in_force, self.apply, self.paths, {})
+        return desk
+
     def apply(self, settings: Settings) -> None:
-        self.settings = settings
+        self.in_force = settings
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.desk, name)
@@ -130,8 +136,8 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def desk(server: Server, monkeypatch: pytest.MonkeyPatch) -> FakeDesk:
     """A pretended engine that answers in this test's home."""
-    server.desk = FakeDesk()
+    server.desk = server.serving(FakeDesk())
     server.paths.config_file.unlink(missing_ok=True)
-    server.settings = load(server.paths, {})
+    server.in_force = load(server.paths, {})
     monkeypatch.setenv("TIDEGATE_HOME", server.home)
     return server.desk

@@ -47,7 +47,7 @@ def test_of_several_ids_the_first_failure_counts_and_the_rest_is_done(tidegate, 
     assert said.out == "Job 1 is held.\nJob 2 is held.\n"
     assert "There is no job 99." in said.err
     found = tidegate("release", "1", "--json").json
-    assert found == {"results": [{"id": "1", "answer": "done", "sentence": "Job 1 is queued."}]}
+    assert found == {"results": [{"id": "1", "answer": "done", "sentence": "Job 1 is queued.", "offer": None}]}
 
 
 def test_pause_and_resume_without_ids_mean_the_queue(tidegate, desk: FakeDesk) -> None:
@@ -119,7 +119,7 @@ def test_shutdown_without_an_engine_is_exit_3(tidegate) -> None:
 
 def test_settings_are_set_through_the_engine(tidegate, desk: FakeDesk, server) -> None:
     assert tidegate("config", "set", "memory_high_pct", "80").code == 0
-    assert server.settings.get("memory_high_pct") == 80
+    assert server.in_force.get("memory_high_pct") == 80
     assert tidegate("config", "get", "memory_high_pct").out == "80\n"
     rows = tidegate("config", "--json").json["settings"]
     assert {"name", "section", "value", "default", "source", "unit", "help"} <= set(rows[0])
@@ -127,7 +127,7 @@ def test_settings_are_set_through_the_engine(tidegate, desk: FakeDesk, server) -
     said = tidegate("config", "set", "memory_high_pct", "99")
     assert said.code in (1, 2)
     assert "memory_emergency_pct" in said.err
-    assert server.settings.get("memory_high_pct") == 80
+    assert server.in_force.get("memory_high_pct") == 80
 
 
 def test_all_asks_on_a_terminal(environ, desk: FakeDesk) -> None:

@@ -219,7 +219,7 @@ def test_bash_completes_verbs_options_values_and_ids(
     assert bash_offers(script, with_program, "submit", "--on-preempt", "") == {"pause", "requeue", "kill"}
     assert bash_offers(script, with_program, "show", "") == {"1", "12.3"}
     assert bash_offers(script, with_program, "--no-start", "show", "12") == {"12.3"}
-    assert bash_offers(script, with_program, "config", "") == {"get", "set", "path", "init", "check"}
+    assert bash_offers(script, with_program, "config", "") == {"get", "set", "reset", "path", "init", "check"}
     assert bash_offers(script, with_program, "help", "w") == {"why", "wait"}
 
 
@@ -252,7 +252,7 @@ def test_zsh_completes_verbs_options_values_and_ids(
     assert offers("submit", "--on-preempt", "") == {"pause", "requeue", "kill"}
     assert offers("show", "") == {"1"}
     assert offers("submit", "") == {"files"}
-    assert offers("config", "") == {"get", "set", "path", "init", "check"}
+    assert offers("config", "") == {"get", "set", "reset", "path", "init", "check"}
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from typing import Any
 
 import pytest
 
 from support.fake_desk import FakeDesk
-from tidegate.engine.views import EstimateView, IntakeView, UsageView, WaitView
+from support.until import until
+from tidegate.engine.views import AlertView, EstimateView, IntakeView, UsageView, WaitView
 
 GIB = 1024**3
 WAITS = (
@@ -145,6 +148,7 @@ def test_status_in_words_and_as_json(tidegate, desk: FakeDesk) -> None:
         intake=IntakeView(False, time.time() + 60, False, False, "paused by you"),
         warnings=("no D-Bus",),
         journal_error="The disk is full.",
+        alerts=(AlertView("GPUHighTemperature", 0, 1000.0, "GPU 0 is hot: 83 °C, over the line of 80 °C.", "warning"),),
     )
     said = tidegate("status")
     for part in (
@@ -157,6 +161,8 @@ def test_status_in_words_and_as_json(tidegate, desk: FakeDesk) -> None:
         "1 queued",
         "paused until",
         "(paused by you)",
+        "Alert    warning since",
+        "GPU 0 is hot: 83 °C, over the line of 80 °C.",
         "The disk is full.",
     ):
         assert part in said.out
@@ -204,7 +210,7 @@ def test_logs_come_byte_for_byte(tidegate, desk: FakeDesk) -> None:
     assert tidegate("logs", "@", "-n", "20000").out == "\n".join(text.split("\n")[-20000:])
     assert tidegate("logs", "1", "-n", "99999").out == text
     assert tidegate("logs", "1", "-n", "x").code == 2
-    assert tidegate("logs", "1", "--attempt", "4").code in (0, 127)
+    assert tidegate("logs", "1", "--attempt", "4").code == 127
     assert tidegate("logs", "2").code == 127
 
 
@@ -239,3 +245,33 @@ def test_the_logs_of_an_array_come_one_after_another(tidegate, desk: FakeDesk) -
     assert said.err == "tidegate: job 1.1 wrote:\ntidegate: job 1.2 wrote:\n"
     assert tidegate("logs", "1", "-f").code == 2
     assert tidegate("logs", "@.2").out == "1.2 says\n"
+
+
+def test_following_goes_on_with_the_next_attempt_and_says_so_beside_the_output(real, desk: FakeDesk) -> None:
+    desk.add()
+    desk.start("1")
+    desk.write_log("1", b"a first log that is longer\n")
+    told = threading.Thread(target=lambda: found.append(real("logs", "1", "-f")))
+    found: list[Any] = []
+    told.start()
+    until(lambda: desk.log_reads)
+    desk.write_log("1", b"last words\n")
+    desk.end_log("1", 1)
+    desk.change("1", attempts=2)
+    desk.write_log("1", b"new\n", attempt=2)
+    reads = desk.log_reads
+    until(lambda: desk.log_reads > reads + 3)
+    desk.end_log("1", 2)
+    desk.finish("1")
+    told.join(30)
+    [said] = found
+    assert (said.code, said.out) == (0, "a first log that is longer\nlast words\nnew\n")
+    assert "job 1 runs again: attempt 2" in said.err
+
+
+def test_the_json_names_the_attempt_and_an_unknown_one_is_refused(tidegate, desk: FakeDesk) -> None:
+    desk.add(attempts=2)
+    desk.write_log("1", b"x", attempt=2)
+    assert tidegate("logs", "1", "--json").json["attempt"] == 2
+    assert tidegate("logs", "1", "--json", "--attempt", "1").json["attempt"] == 1
+    assert tidegate("logs", "1", "--attempt", "5").code == 127

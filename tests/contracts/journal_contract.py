@@ -27,7 +27,19 @@ from tidegate.core.job import (
     Status,
 )
 from tidegate.core.prediction import Profile
-from tidegate.engine.ports import Batch, HistoryPort, JobRecord, JournalPort, Restored, TickRecord
+from tidegate.engine.ports import (
+    Batch,
+    Command,
+    HistoryPort,
+    JobRecord,
+    JournalPort,
+    Notice,
+    NoticeKind,
+    NoticeOffer,
+    Restored,
+    TickRecord,
+    Verb,
+)
 from tidegate.engine.views import MachineSample
 
 SPEC = JobSpec(command=("python3", "train.py", "--rate", "0.1"), cwd="/home/anna/work", name="train", priority=3)
@@ -88,6 +100,11 @@ def a_sample(at: float, **more: object) -> MachineSample:
         "cards": ((0, 55.0, 2 << 30, 61.0, None),),
     }
     return MachineSample(at=at, **(values | more))  # type: ignore[arg-type]
+
+
+def a_notice(id: int | None, at: float = 50.0, **fields: object) -> Notice:
+    values: dict[str, object] = {"title": "train failed", "text": "Exit code 1 after 2 min."}
+    return Notice(at=at, id=id, **(values | fields))  # type: ignore[arg-type]
 
 
 def written(journal: JournalPort, batch: Batch) -> str | None:
@@ -288,3 +305,37 @@ class JournalContract:
         written(journal, Batch(samples=samples[3:]))
         written(journal, Batch(samples=samples[:3]))
         assert world.history().samples(1001.0, 1003.0) == list(samples[1:4])
+
+    # --- notices ------------------------------------------------------------------------------------------------
+
+    def test_a_notice_comes_back_as_it_was(self, world: JournalWorld, journal: JournalPort) -> None:
+        again = NoticeOffer("Run again", Command(Verb.RETRY, (JobId(7, 3), JobId(8))))
+        odd = NoticeOffer("\udcff", Command(Verb.PAUSE, None, 60.5, True, True, True, {"name": "caf\udce9"}))
+        plain = a_notice(1)
+        full = a_notice(
+            2,
+            51.5,
+            title="caf\udce9 failed",
+            text="söme \udcff why",
+            job=JobId(7, 3),
+            level="error",
+            kind=NoticeKind.FAILED,
+            urgent=False,
+            offers=(again, odd),
+        )
+        assert written(journal, Batch(notices=(plain, full))) is None
+        assert world.history().notices(None, 10) == [full, plain]
+
+    def test_notices_are_read_newest_first_from_a_number_on(self, world: JournalWorld, journal: JournalPort) -> None:
+        journal.write(Batch(notices=tuple(a_notice(number) for number in (1, 2, 3))))
+        written(journal, Batch(notices=(a_notice(4), a_notice(5))))
+        history = world.history()
+        assert [notice.id for notice in history.notices(None, 2)] == [5, 4]
+        assert [notice.id for notice in history.notices(4, 2)] == [3, 2]
+        assert [notice.id for notice in history.notices(2, 10)] == [1]
+        assert history.notices(1, 10) == []
+
+    def test_of_a_number_given_twice_the_later_counts(self, world: JournalWorld, journal: JournalPort) -> None:
+        written(journal, Batch(notices=(a_notice(1, title="lost before it was written"), a_notice(2))))
+        written(journal, Batch(notices=(a_notice(1, title="the next engine's"),)))
+        assert [notice.title for notice in world.history().notices(None, 9)] == ["train failed", "the next engine's"]

@@ -12,7 +12,7 @@ from tidegate.core.policy import Policy
 from tidegate.core.resources import Estimate, EstimateSource
 from tidegate.core.state import State
 from tidegate.core.transitions import apply
-from tidegate.engine import audit
+from tidegate.engine import audit, notices
 
 ID = JobId(1)
 
@@ -33,7 +33,7 @@ def test_a_run_without_a_trace_is_lost_and_said() -> None:
     job = state.jobs[ID]
     assert job.outcome is Outcome.LOST
     assert job.attempts[-1].why == "the helper died"
-    assert audit.notice(state, lost) is not None
+    assert notices.notice(state, lost) is not None
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.KILLED, Outcome.TIMED_OUT])
@@ -46,7 +46,7 @@ def test_a_run_that_was_told_to_end_and_is_gone_has_ended_so(outcome: Outcome) -
     job = state.jobs[ID]
     assert (job.outcome, job.attempts[-1].outcome) == (outcome, outcome)
     assert job.attempts[-1].why == "told to"
-    assert audit.notice(state, lost) is None
+    assert notices.notice(state, lost) is None
     row = audit.record(state, lost)
     assert row is not None
     assert "ended as it was told to" in row.sentence

@@ -1,6 +1,7 @@
 """Pictures of the real application running the real demo: ``python tests/e2e/screenshots.py FOLDER``.
 
-Not a test: people look at what it makes, and the README shows two of them. Light and dark, in a throw-away home.
+Not a test: people look at what it makes, and the README shows two of them. Light and dark, in throw-away homes; then
+the whole desktop with icon, menu, basket, dialogs and toasts (desktop_pictures).
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(_ROOT / "app")]
+sys.path[:0] = [str(_ROOT / "app"), str(_ROOT / "tests")]
 
+import desktop_pictures  # noqa: E402
 from PySide6.QtCore import Qt  # noqa: E402
 
+from support.desktop import missing  # noqa: E402
 from tidegate.core.job import JobId  # noqa: E402
 from tidegate.desktop.virtual_display import virtual_display  # noqa: E402
 from tidegate.gui.application import Shell, run  # noqa: E402
@@ -106,9 +109,21 @@ def main() -> int:
 
     try:
         with virtual_display():
-            return run(program.open, close, paths, settings, session=session, facts=program.facts)
+            code = run(program.open, close, paths, settings, session=session, facts=program.facts)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+    if code == 0:
+        _take_desktops(folder)
+    return code
+
+
+def _take_desktops(folder: Path) -> None:
+    why = missing()
+    if why is not None:
+        print(f"No pictures of a whole desktop: {why}", file=sys.stderr)
+        return
+    for scheme, _ in SCHEMES:
+        desktop_pictures.take(folder, scheme)
 
 
 if __name__ == "__main__":

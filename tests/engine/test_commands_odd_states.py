@@ -367,7 +367,7 @@ def test_a_forced_job_put_first_stays_forced() -> None:
 
 
 def test_a_job_whose_dependency_failed_while_it_was_on_hold_is_skipped_at_release_and_said_so() -> None:
-    for verb, more in ((Verb.RELEASE, {}), (Verb.START, {}), (Verb.START, {"force": True})):
+    for verb, more in ((Verb.RELEASE, {}), (Verb.START, {"force": True})):
         world = World()
         [first] = world.submit(a_job().needing("1G").lasting(1).failing())
         [second] = world.submit(a_job().needing("1G").having(held=True, after=(Dependency(first, AfterCondition.OK),)))

@@ -14,7 +14,7 @@ from support.kept_settings import KeptSettings
 from support.world import World, a_job
 from tidegate.core.job import Job, JobId
 from tidegate.engine.desk import LocalDesk
-from tidegate.engine.ports import Command, Verb
+from tidegate.engine.ports import Command, Notice, Verb
 from tidegate.engine.views import MachineSample, TickView
 
 HAMMER_S = 2.0
@@ -34,6 +34,9 @@ class NoHistory:
         return []
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
+        return []
+
+    def notices(self, before: int | None, limit: int) -> list[Notice]:
         return []
 
 

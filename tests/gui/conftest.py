@@ -18,8 +18,10 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from support.fake_desk import FakeDesk
+from support.fake_toaster import FakeToaster
 from tidegate.gui.application import Shell
 from tidegate.gui.theme import Theme
+from tidegate.gui.toasts import telling
 from tidegate.gui.tray import Tray
 from tidegate.paths import Paths, find_paths
 from tidegate.settings import load
@@ -83,6 +85,22 @@ def open_shell(
 
     run(close_all())
     shells.clear()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def toaster(monkeypatch: pytest.MonkeyPatch) -> FakeToaster:
+    """What every application of the test shows its toasts with, instead of the desktop of whoever runs it."""
+    made = FakeToaster()
+    monkeypatch.setattr(telling, "DesktopToaster", lambda _name, _icon: made)
+    return made
+
+
+@pytest.fixture(autouse=True, scope="module")
+def leave_no_loop_to_other_threads() -> Iterator[None]:
+    """A closed Qt loop has timers left, and what other tests' threads collected of it would warn about them."""
+    yield
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
 

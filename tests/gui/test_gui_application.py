@@ -147,3 +147,12 @@ def test_a_desktops_wish_to_quit_is_a_question_while_there_is_work(start):
     output, _ = start(session=body).communicate(timeout=30)
     assert "asked: One job is still running." in output
     assert "left with 5" in output
+
+
+def test_quit_chosen_before_the_engine_is_there_is_not_lost(start: Start) -> None:
+    choose = "import gc; [each.quit_wanted.emit() for each in gc.get_objects() if type(each).__name__ == 'Tray']"
+    program = start(opening=choose)
+    output, _ = program.communicate(timeout=20)
+    assert "closing False" in output
+    assert "left with 0" in output
+    assert program.returncode == 0

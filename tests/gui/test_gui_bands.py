@@ -74,6 +74,13 @@ def test_a_card_shows_its_memory_in_use():
     assert len(a_series(a_sample(10, cards=card), metric=Metric("card", 1))) == 0
 
 
+def test_a_card_is_shared_by_its_jobs_and_what_others_use_of_it():
+    cards = ((0, 10.0, 100, None, None), (1, 10.0, 50, None, None))
+    sample = a_sample(10, cards=cards, card_jobs=((0, "7", 60), (0, "8", 30), (1, "8", 50)))
+    assert a_series(sample, metric=Metric("card", 0)).at(10) == {OTHER: 10, "7": 60, "8": 30}
+    assert a_series(sample, metric=Metric("card", 1)).at(10) == {OTHER: 0, "8": 50}
+
+
 def test_a_gap_in_time_is_a_gap_in_the_picture():
     bands = a_series(a_sample(10), a_sample(12), a_sample(50), a_sample(52)).bands()
     assert [band.times for band in bands] == [(11.0, 13.0), (51.0, 53.0)]

@@ -7,16 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon
 
 from support.gui_desk import a_busy_desk
 from support.until import eventually
-from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Verb
 from tidegate.gui.application import Ending
+from tidegate.gui.folder_offer import FolderOffer
 from tidegate.gui.job_book import Filter
 from tidegate.gui.tide_page import LEAST_SPAN_S
 from tidegate.gui.window import first_place
@@ -63,7 +63,7 @@ def test_a_hidden_window_takes_nothing_in_and_catches_up(desk, with_window):
         shell.window.hide()
         desk.add_many(500)
         desk.set_status(mode="HIGH")
-        await eventually(lambda: shell.tray._state == "high")
+        await eventually(lambda: shell.tray.facts.state == "high")
         assert shell.window.queue.model.rowCount() == 0
         shell.window.come_forward()
         await eventually(lambda: shell.window.queue.model.rowCount() == 500)
@@ -87,10 +87,12 @@ def test_every_action_is_sent_for_the_jobs_it_fits(desk, with_window):
             ("resume", ["2"]),
             ("start", ["4"]),
             ("retry", ["5"]),
-            ("cancel", ["1", "2", "3", "4"]),
+            ("cancel", ["2", "3", "4"]),
         ):
             for id, status in (("1", "running"), ("2", "paused"), ("3", "queued"), ("4", "held"), ("5", "finished")):
                 desk.change(id, status=status)
+            if verb == "cancel":  # several running ones would be asked about first
+                desk.change("1", status="finished")
             if verb == "start":
                 desk.change("3", status="finished")
             await eventually(lambda: all(shell.window.book.jobs[j.id] == j for j in desk.jobs(finished=None)))
@@ -128,7 +130,18 @@ def test_the_menu_offers_what_fits_and_does_not_block(desk, with_window):
         jobs.selectRow(0)
         menu = jobs.actions_of_jobs.menu()
         texts = [action.text() for action in menu.actions() if action.text()]
-        assert texts == ["Start now", "Put first", "Release", "Cancel", "Open log", "Copy command"]
+        assert texts == [
+            "&Start now",
+            "Start without &asking for room",
+            "Put &first",
+            "Re&lease",
+            "&Edit…",
+            "&Cancel",
+            "&Open log",
+            "Open fol&der",
+            "Cop&y command",
+            "Copy &id",
+        ]
         menu.deleteLater()
 
     with_window(test)
@@ -230,19 +243,38 @@ def test_dropped_files_are_submitted_as_copies(desk, with_window, tmp_path: Path
     with_window(test)
 
 
-def test_folders_missing_files_and_links_get_a_sentence_and_the_rest_runs(desk, with_window, tmp_path: Path):
-    good = tmp_path / "good.py"
+def test_missing_files_links_and_empty_folders_get_a_sentence_and_the_rest_runs(desk, with_window, tmp_path: Path):
+    good, empty = tmp_path / "good.py", tmp_path / "empty"
     good.write_text("print()\n")
+    empty.mkdir()
 
     async def test(shell) -> None:
-        urls = [QUrl.fromLocalFile(str(path)) for path in (tmp_path, good, tmp_path / "missing.py")]
+        urls = [QUrl.fromLocalFile(str(path)) for path in (good, tmp_path / "missing.py")]
         drop(shell.window, *urls)
-        await eventually(lambda: "is a folder" in shell.window.messages.text)
-        assert "missing.py" in shell.window.messages.text
+        await eventually(lambda: "missing.py" in shell.window.messages.text)
         assert len(desk.submitted) == 1
+        drop(shell.window, QUrl.fromLocalFile(str(empty)))
+        await eventually(lambda: "empty has no scripts directly in it" in shell.window.messages.text)
         drop(shell.window, QUrl("https://example.org/a.py"))
         assert shell.window.messages.text == "Only files on this computer can be submitted."
         assert not QApplication.activeModalWidget()
+
+    with_window(test)
+
+
+def test_the_scripts_of_a_dropped_folder_are_offered_in_a_dialog(desk, with_window, tmp_path: Path):
+    for name in ("a.py", "b.py", "data.csv"):
+        (tmp_path / name).write_text("print()\n")
+
+    async def test(shell) -> None:
+        drop(shell.window, QUrl.fromLocalFile(str(tmp_path)))
+        await eventually(lambda: shell.window.findChild(FolderOffer) is not None)
+        offer = shell.window.findChild(FolderOffer)
+        assert not desk.submitted
+        offer.list.item(0).setCheckState(Qt.CheckState.Unchecked)
+        offer.submit.click()
+        await eventually(lambda: [each.spec.script for each in desk.submitted] == [str(tmp_path / "b.py")])
+        await eventually(lambda: shell.window.messages.text == "Submitted as job 1.")
 
     with_window(test)
 
@@ -445,12 +477,18 @@ def test_a_click_on_the_icon_hides_a_window_in_front_and_brings_any_other_forwar
     with_window(test)
 
 
-def test_names_in_the_menu_are_shown_as_they_are(with_window):
+def test_a_panel_that_takes_the_focus_before_it_tells_of_a_click_still_hides_the_window(with_window, monkeypatch):
     async def test(shell) -> None:
-        assert shell.tray._literal("a_b & c & d") == "a_b && c && d"
-        shell.tray._over_dbus = True
-        # Qt makes "a__b _& c & d" of it, and a host draws what was meant.
-        assert shell.tray._literal("a_b & c & d") == "a__b && c & d"
+        window = shell.window
+        monkeypatch.setattr(type(window), "isActiveWindow", lambda _self: False)
+        window.changeEvent(QEvent(QEvent.Type.ActivationChange))
+        shell.tray.toggle_wanted.emit()
+        assert not window.isVisible()
+        window._left_at -= 1.0
+        shell.tray.toggle_wanted.emit()
+        assert window.isVisible()
+        shell.tray.toggle_wanted.emit()
+        assert window.isVisible()
 
     with_window(test)
 
@@ -464,7 +502,7 @@ def test_without_a_tray_closing_an_idle_window_quits(with_window):
     with_window(test)
 
 
-@pytest.mark.parametrize(("answer", "stop_jobs"), [("Keep jobs running", False), ("Stop jobs", True)])
+@pytest.mark.parametrize(("answer", "stop_jobs"), [("&Keep jobs running", False), ("&Stop jobs", True)])
 def test_quitting_with_work_asks_without_a_nested_loop(desk, with_window, answer, stop_jobs):
     desk.add("1", status="running", started_at=1.0)
     desk.add("2")
@@ -495,52 +533,6 @@ def test_cancelling_the_question_changes_nothing(desk, with_window):
         assert not shell.ending.done()
 
     with_window(test)
-
-
-def menu_texts(menu) -> list[str]:
-    return [action.text() for action in menu.actions() if not action.isSeparator()]
-
-
-def test_the_tray_menu_reaches_jobs_pauses_and_quit(desk, with_window):
-    for n in range(1, 8):
-        desk.add(str(n), name=f"a&b-{n}.py", status="running", started_at=float(n))
-
-    async def test(shell) -> None:
-        shell.tray._update()
-        texts = menu_texts(shell.tray.menu)
-        assert texts[:2] == ["Open Tidegate", "Normal · 7 running · 0 waiting"]
-        assert texts[2:7] == [f"a&&b-{n}.py · running" for n in range(1, 6)]
-        assert texts[7:] == ["Pause", "Start nothing new", "Submit…", "Quit…"]
-        job = shell.tray.menu.actions()[3].menu()
-        assert menu_texts(job) == ["Open log", "Pause", "Stop"]
-        job.actions()[1].trigger()
-        pause = next(a.menu() for a in shell.tray.menu.actions() if a.text() == "Pause")
-        assert menu_texts(pause) == ["for 30 min", "for 1 h", "for 3 h", "until I resume"]
-        pause.actions()[1].trigger()
-        await eventually(lambda: len(desk.commands) == 2)
-        assert desk.commands[0].ids == (JobId(1),)
-        assert (desk.commands[1].verb, desk.commands[1].ids, desk.commands[1].seconds) == (Verb.PAUSE, None, 3600.0)
-        shell.tray._update()
-        assert "Resume" in menu_texts(shell.tray.menu)
-
-    with_window(test)
-
-
-def test_the_icon_differs_by_shape_for_every_state(qapp):
-    from tidegate.gui.icons import tray_icon
-
-    shapes = set()
-    for state in ("normal", "high", "emergency", "paused"):
-        image = tray_icon(state).pixmap(16, 16).toImage()
-        white = [
-            (x, y)
-            for x in range(16)
-            for y in range(16)
-            if (c := image.pixelColor(x, y)).alpha() > 200 and min(c.red(), c.green(), c.blue()) > 240
-        ]
-        assert len(white) > 20
-        shapes.add(tuple(white))
-    assert len(shapes) == 4
 
 
 def test_qt_signals_survive_thousands_of_emissions(qapp):

@@ -1,4 +1,4 @@
-"""Writes tests/data/golden-v1.db. Done once, by the first version: a later format gets a file of its own.
+"""Writes tests/data/golden-vN.db, each once and by the first version of its format: what it says never changes.
 
 Run by hand from the repository root: PYTHONPATH=app:tests python -m journal.make_golden
 """
@@ -30,10 +30,22 @@ from tidegate.core.job import (
 )
 from tidegate.core.prediction import Profile
 from tidegate.core.resources import GpuRequest
-from tidegate.engine.ports import Batch, JobRecord, JournalPort, TickRecord
+from tidegate.engine.ports import (
+    Batch,
+    Command,
+    JobRecord,
+    JournalPort,
+    Notice,
+    NoticeKind,
+    NoticeOffer,
+    TickRecord,
+    Verb,
+)
 from tidegate.journal.journal import Journal
 
-GOLDEN_V1 = Path(__file__).parent.parent / "data" / "golden-v1.db"
+DATA = Path(__file__).parent.parent / "data"
+GOLDEN_V1 = DATA / "golden-v1.db"
+GOLDEN_V2 = DATA / "golden-v2.db"
 
 FULL = JobSpec(
     command=("python3", "-u", "träin.py", "--data", "caf\udce9"),
@@ -117,10 +129,26 @@ def fill_v1(journal: JournalPort) -> None:
     )
 
 
+def fill_v2(journal: JournalPort) -> None:
+    """The same, and what the second format brought: notices."""
+    fill_v1(journal)
+    again = NoticeOffer("Run again", Command(Verb.RETRY, (JobId(7, 3), JobId(8))))
+    full = NoticeOffer("Söme \udcff", Command(Verb.EDIT, None, 60.5, True, True, True, {"name": "caf\udce9"}))
+    kinds = tuple(
+        Notice(1_700_000_200.0 + n, f"{kind} \udcff", "söme text", kind=kind, id=n)
+        for n, kind in enumerate(sorted(NoticeKind), 1)
+    )
+    about_a_job = Notice(
+        1_700_000_300.5, "träin failed", "", JobId(40, 2), "error", NoticeKind.FAILED, False, (again, full), id=90
+    )
+    journal.write(Batch(notices=(*kinds, about_a_job), meta=(("next_notice", "91"),), durable=True))
+
+
 if __name__ == "__main__":
-    if GOLDEN_V1.exists():
-        raise SystemExit(f"{GOLDEN_V1} exists; a golden file is never written again")
-    golden = Journal(GOLDEN_V1, lambda callback: callback())
+    # The newest one alone: an older format cannot be written any more.
+    if GOLDEN_V2.exists():
+        raise SystemExit(f"{GOLDEN_V2} exists; a golden file is never written again")
+    golden = Journal(GOLDEN_V2, lambda callback: callback())
     golden.load(0)
-    fill_v1(golden)
+    fill_v2(golden)
     golden.close()

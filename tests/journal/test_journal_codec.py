@@ -195,6 +195,6 @@ def test_a_spec_without_its_core_is_unreadable(row: str) -> None:
 def test_a_sample_survives() -> None:
     values: dict[str, Any] = {field.name: None for field in fields(MachineSample)}
     values |= {"at": 1.5, "mode": "HIGH", "reserved_bytes": 0, "running": 0, "queued": 3}
-    values |= {"jobs": (("7", None, 0.5),), "cards": ((1, None, 5, 60.0, None),)}
+    values |= {"jobs": (("7", None, 0.5),), "cards": ((1, None, 5, 60.0, None),), "card_jobs": ((1, "7", 4),)}
     sample = MachineSample(**values)
     assert decode_sample(encode_sample(sample)) == sample

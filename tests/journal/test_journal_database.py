@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import a_record, a_tick, an_attempt, an_ended_record, ids, written
-from journal.make_golden import GOLDEN_V1, fill_v1
+from contracts.journal_contract import a_notice, a_record, a_tick, an_attempt, an_ended_record, ids, written
+from journal.make_golden import GOLDEN_V1, GOLDEN_V2, fill_v1, fill_v2
 from journal.reading import kept
 from tidegate.core.job import Finished, Held, JobId, Outcome, Queued, Running, RunRef
 from tidegate.engine.ports import Batch
@@ -93,14 +93,66 @@ def test_the_first_format_opens_for_ever(open_journal: OpenJournal, database: Pa
     connection.close()
 
 
+def test_the_second_format_opens_for_ever(open_journal: OpenJournal, database: Path) -> None:
+    """It brought the inbox."""
+    shutil.copy(GOLDEN_V2, database)
+    expected = MemoryJournal(lambda callback: callback())
+    fill_v2(expected)
+    journal = open_journal()
+    state, known = journal.load(10), expected.load(10)
+    assert (state.jobs, dict(state.meta), state.warnings) == (known.jobs, dict(known.meta), ())
+    with closing(History(database)) as history:
+        assert history.notices(None, 100) == expected.notices(None, 100)
+        assert history.ticks(None, None, 100) == expected.ticks(None, None, 100)
+    assert written(journal, Batch(notices=(a_notice(500),))) is None
+
+
+def test_a_first_format_gets_its_inbox_and_is_read_without_one_until_then(
+    open_journal: OpenJournal, database: Path
+) -> None:
+    shutil.copy(GOLDEN_V1, database)
+    with closing(History(database)) as history:
+        assert history.notices(None, 10) == []
+    journal = open_journal()
+    journal.load(10)
+    assert written(journal, Batch(notices=(a_notice(1),))) is None
+    with closing(History(database)) as history:
+        assert history.notices(None, 10) == [a_notice(1)]
+
+
+def test_a_first_format_that_is_damaged_is_salvaged_by_a_later_version(
+    open_journal: OpenJournal, database: Path
+) -> None:
+    shutil.copy(GOLDEN_V1, database)
+    damage(database, "profiles")
+    Path(f"{database}-wal").write_bytes(b"after an unclean end the file is looked through before it is migrated")
+    state = open_journal().load(10)
+    assert "was damaged and is kept as" in state.warnings[0]
+    assert "unfinished jobs could still be read" in state.warnings[0]
+    assert state.jobs
+
+
+def test_a_notice_of_a_kind_that_came_later_is_left_out(open_journal: OpenJournal, database: Path) -> None:
+    journal = open_journal()
+    journal.load(10)
+    written(journal, Batch(notices=(a_notice(1), a_notice(2), a_notice(3))))
+    journal.close()
+    with closing(connect(database)) as connection:
+        connection.execute("UPDATE notices SET kind = 'dream' WHERE id = 1")
+        connection.execute("UPDATE notices SET offers = '[{}]' WHERE id = 2")
+    with closing(History(database)) as history:
+        assert [notice.id for notice in history.notices(None, 10)] == [3]
+
+
 def test_a_failed_migration_leaves_the_old_format(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_for_writing(database).close()
-    broken = [(1, ""), (2, "CREATE TABLE more (x); CREATE TABLE more (x);")]
+    newest = newest_format()
+    broken = [(newest, ""), (newest + 1, "CREATE TABLE more (x); CREATE TABLE more (x);")]
     monkeypatch.setattr("tidegate.journal.database.migrations", lambda: broken)
     with pytest.raises(sqlite3.OperationalError):
         open_for_writing(database)
     connection = connect(database)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (newest,)
     assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").fetchone() == (0,)
     connection.close()
 
@@ -161,6 +213,7 @@ def test_what_a_damaged_database_still_says_is_carried_over(open_journal: OpenJo
         attempts=((JobId(2), an_attempt(1, "t2")),),
         meta=(("next_job_number", "5"),),
         ticks=(a_tick(1.0),),
+        notices=(a_notice(6),),
         durable=True,
     )
     assert written(journal, batch) is None
@@ -178,6 +231,9 @@ def test_what_a_damaged_database_still_says_is_carried_over(open_journal: OpenJo
     assert jobs[3].status.outcome is Outcome.LOST
     assert jobs[4].status == Finished(50.0, Outcome.SUCCEEDED, 0)
     assert state.meta["next_job_number"] == "5"
+    assert state.meta["next_notice"] == "7"
+    with closing(History(database)) as history:
+        assert history.notices(None, 10) == [a_notice(6)]
     assert written(journal, Batch(changed=(a_record(1, status=Queued(6000.0)),), durable=True)) is None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import SPEC, a_record, a_sample, a_tick, an_attempt, ids, written
+from contracts.journal_contract import SPEC, a_notice, a_record, a_sample, a_tick, an_attempt, ids, written
 from journal.reading import kept
 from support.until import until
 from tidegate.core.job import JobId, Running, RunRef
@@ -20,7 +20,7 @@ from tidegate.engine.ports import Batch
 from tidegate.journal import database as database_module
 from tidegate.journal.database import DatabaseRefused, connect
 from tidegate.journal.journal import Journal
-from tidegate.journal.pending import KEPT_SAMPLES, KEPT_TICKS, Pending
+from tidegate.journal.pending import KEPT_NOTICES, KEPT_SAMPLES, KEPT_TICKS, Pending
 
 OpenJournal = Callable[..., Journal]
 
@@ -134,9 +134,11 @@ def test_waiting_changes_are_merged_and_bounded() -> None:
                 ticks=(a_tick(float(at), f"tick {at // 2 * 2 if at < 1000 else at}"),),
                 samples=(a_sample(float(at)),),
                 meta=(("next_job_number", str(at)),),
+                notices=(a_notice(at),),
             )
         )
     pending.bound()
+    assert sorted(pending.notices) == list(range(KEPT_TICKS + 500 - KEPT_NOTICES, KEPT_TICKS + 500)), "the newest"
     assert (len(pending.changed), len(pending.attempts), len(pending.meta)) == (3, 3, 1)
     assert (len(pending.ticks), len(pending.samples)) == (KEPT_TICKS, KEPT_SAMPLES)
     assert pending.ticks_dropped == 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import a_record, a_sample, a_tick, an_attempt, an_ended_record, ids, written
+from contracts.journal_contract import a_notice, a_record, a_sample, a_tick, an_attempt, an_ended_record, ids, written
 from support.until import until
 from tidegate.core.job import Finished, JobId, Outcome, Starting
 from tidegate.engine.ports import Batch
@@ -119,6 +119,22 @@ def test_what_is_too_old_goes(journal: Journal, database: Path, history: History
     connection = connect(database)
     assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (3,)
     connection.close()
+
+
+def test_old_notices_go_and_never_more_are_kept_than_the_most(
+    journal: Journal, database: Path, history: History
+) -> None:
+    now = MINUTE + 100 * DAY_S
+    ages = (95, 91, 89, 50, 40, 1)
+    written(journal, Batch(notices=tuple(a_notice(n, now - days * DAY_S) for n, days in enumerate(ages, 1))))
+    swept(database, Retention(notices_s=None), now)
+    assert len(history.notices()) == 6
+    swept(database, Retention(), now)
+    assert [notice.id for notice in history.notices()] == [6, 5, 4, 3]
+    swept(database, Retention(notices_most=2), now)
+    assert [notice.id for notice in history.notices()] == [6, 5]
+    swept(database, Retention(notices_most=2), now)
+    assert [notice.id for notice in history.notices()] == [6, 5]
 
 
 def test_the_writer_sweeps_by_itself(

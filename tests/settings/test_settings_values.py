@@ -36,6 +36,9 @@ NAMES = [setting.name for setting in SETTINGS]
         (Kind.BOOL, "Yes", True),
         (Kind.CHOICE, "INFO", "info"),
         (Kind.TEXT, "/usr/bin/python3", "/usr/bin/python3"),
+        (Kind.HOURS, "22-7", "22:00-07:00"),
+        (Kind.HOURS, "09:30 - 17:45", "09:30-17:45"),
+        (Kind.HOURS, "Off", "off"),
     ],
 )
 def test_understood(kind: Kind, raw: object, value: Value) -> None:
@@ -52,6 +55,10 @@ def test_understood(kind: Kind, raw: object, value: Value) -> None:
         (Kind.PERCENT, "nan"),
         (Kind.PERCENT, float("inf")),
         (Kind.PERCENT, [85]),
+        (Kind.HOURS, "22:00"),
+        (Kind.HOURS, "25:00-07:00"),
+        (Kind.HOURS, "7-7"),
+        (Kind.HOURS, 22),
         (Kind.SIZE, 8),
         (Kind.SIZE, "8"),
         (Kind.SIZE, "8X"),
@@ -115,7 +122,7 @@ def test_a_declaration_is_whole(setting: Setting) -> None:
     assert setting.help.endswith(".")
     assert setting.accepted
     assert setting.parse(setting.show(setting.default)) == setting.default, "the default is not accepted"
-    if setting.kind not in (Kind.BOOL, Kind.TEXT, Kind.CHOICE):
+    if setting.kind not in (Kind.BOOL, Kind.TEXT, Kind.CHOICE, Kind.HOURS):
         assert setting.low is not None
         assert setting.high is not None
         assert setting.low < setting.high

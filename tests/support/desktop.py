@@ -153,12 +153,15 @@ _GEOMETRY = ("Absolute upper-left X", "Absolute upper-left Y", "Width", "Height"
 
 
 @contextlib.contextmanager
-def desktop(folder: Path) -> Iterator[Desktop]:
-    """Up until the end of the block; a last screenshot lies in ``folder``."""
+def desktop(folder: Path, notifier: str = "dunst") -> Iterator[Desktop]:
+    """Up until the end of the block; a last screenshot lies in ``folder``.
+
+    ``notifier``: dunst, xfce (whose toasts have buttons), none.
+    """
     told = folder / "desktop.env"
     # What runs on the desktop tells its environment and stays until its input is closed.
     inside = 'env -0 > "$1.part" && mv "$1.part" "$1" && exec cat'
-    words = ["bash", str(HERE / "desktop.sh"), "xfce", "dunst", str(folder / "desktop.png")]
+    words = ["bash", str(HERE / "desktop.sh"), "xfce", notifier, str(folder / "desktop.png")]
     with open(folder / "desktop.log", "wb") as log:
         running = subprocess.Popen(
             [*words, "sh", "-c", inside, "sh", str(told)],

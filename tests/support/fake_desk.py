@@ -25,6 +25,7 @@ from tidegate.engine.ports import (
     EngineUnwilling,
     Notice,
     Preview,
+    SettingsPort,
     Submission,
     Submitted,
     Verb,
@@ -139,13 +140,15 @@ class FakeDesk:
         """A sentence here makes every submit raise EngineUnwilling."""
         self.refuse: str | None = None
         """A sentence here makes every submission be answered as refused."""
+        self.log_reads = 0
         self.start_at_once = False
         """True: what is submitted runs and succeeds before submit answers."""
         self._lock = threading.RLock()
         self._jobs: dict[JobId, JobView] = {}
         self._ticks: list[TickView] = []
         self._notices: list[Notice] = []
-        self._settings = KeptSettings()
+        self.kept_settings: SettingsPort = KeptSettings()
+        """Where settings are kept; a test may give a home's own."""
         self._samples: list[MachineSample] = []
         self._logs: dict[tuple[str, int], _Log] = {}
         self._changes: deque[Change] = deque(maxlen=REMEMBERED_CHANGES)
@@ -356,19 +359,24 @@ class FakeDesk:
             return newest_first[:limit]
 
     def settings(self) -> list[SettingView]:
-        return self._settings.all()
+        return self.kept_settings.all()
 
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
         with self._lock:
             if id not in self._jobs:
                 raise KeyError(str(id))
-            number = attempt or max(self._jobs[id].attempts, 1)
+            self.log_reads += 1
+            newest = max(self._jobs[id].attempts, 1)
+            number = attempt or newest
+            if number > newest:
+                raise KeyError(f"{id} attempt {number}")
             log = self._logs.get((str(id), number), _Log(ended=self._jobs[id].status == "finished"))
             size = len(log.data)
             first = max(0, size + offset) if offset < 0 else offset
             data = bytes(log.data[first : first + limit])
             ended = log.ended and first + len(data) >= size
-            return LogChunk(data, first, first + len(data), size, log.dropped, ended, f"/logs/{id}-a{number}.log")
+            path = f"/logs/{id}-a{number}.log"
+            return LogChunk(data, first, first + len(data), size, log.dropped, ended, path, number)
 
     # --- Desk: changes
 
@@ -444,9 +452,16 @@ class FakeDesk:
 
     async def change_setting(self, name: str, text: str | None) -> SettingView:
         with self._lock:
-            view = self._settings.change(name, text)
+            view = self.kept_settings.change(name, text)
             self._publish(setting=view)
         return view
+
+    async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        with self._lock:
+            views = self.kept_settings.reset(names)
+            for view in views:
+                self._publish(setting=view)
+        return views
 
     async def set_policy(self, policy: Policy) -> None:
         self.policies.append(policy)

@@ -199,6 +199,13 @@ def an_hour_of_samples(now: float, step_s: float = 1.0) -> list[MachineSample]:
                 3,
                 tuple(jobs),
                 ((0, 93.0, card, 71.0, 310.0), (1, 0.0, 200 * 1024**2, 38.0, 21.0)),
+                card_jobs=_on_the_card([id for id, _, _ in jobs], card),
             )
         )
     return made
+
+
+def _on_the_card(ids: list[str], used: int) -> tuple[tuple[int, str, int], ...]:
+    """Two thirds of card 0 are the first job's, a little the third one's."""
+    shares = {"1": 0.66, "3": 0.2}
+    return tuple((0, id, int(used * shares[id])) for id in ids if id in shares)

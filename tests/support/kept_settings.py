@@ -1,55 +1,56 @@
-"""The settings kept in memory: implements ports.SettingsPort without a file."""
+"""The settings kept in memory: implements ports.SettingsPort without a file, judged as the real ones are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from tidegate.engine.ports import SettingRefused
 from tidegate.engine.views import SettingView
-from tidegate.settings import SETTINGS, Setting, find_setting
+from tidegate.settings import SETTINGS, SettingsError, find_setting
+from tidegate.settings.loading import combine
+
+FILE = Path("config.toml")
 
 
 class KeptSettings:
-    """Every setting at its default, until one is changed."""
+    """Every setting at its default, until one is changed; ``environ`` sets some that stay in force."""
 
-    def __init__(self) -> None:
-        self._views = {setting.name: _at_its_default(setting) for setting in SETTINGS}
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = dict(environ or {})
+        self._texts: dict[str, str] = {}
 
     def all(self) -> list[SettingView]:
-        return list(self._views.values())
+        settings = combine(FILE, {}, {}, {**self._texts, **self._fixed()})
+        return [self._view(settings.describe(setting)) for setting in SETTINGS]
 
     def change(self, name: str, text: str | None) -> SettingView:
-        setting = find_setting(name)
-        if setting is None:
-            raise SettingRefused(f"{name}: there is no such setting.")
+        if text is None:
+            return self.reset([name])[0]
+        return self._take({**self._texts, name: text}, [name])[0]
+
+    def reset(self, names: Sequence[str] | None) -> list[SettingView]:
+        left = {} if names is None else {name: text for name, text in self._texts.items() if name not in names}
+        return self._take(left, [setting.name for setting in SETTINGS] if names is None else names)
+
+    def _take(self, texts: dict[str, str], names: Sequence[str]) -> list[SettingView]:
         try:
-            value = setting.default if text is None else setting.parse(text)
-        except ValueError:
-            raise SettingRefused(f'{name}: "{text}" is not accepted; write {setting.accepted}.') from None
-        source = "default" if text is None else "config.toml"
-        view = replace(self._views[name], value=value, text=setting.show(value), source=source)
-        self._views[name] = view
-        return view
+            combine(FILE, {}, {}, texts)
+        except SettingsError as error:
+            raise SettingRefused(" ".join(error.errors)) from None
+        for name in names:
+            if find_setting(name) is None:
+                raise SettingRefused(f"{name}: there is no such setting.")
+        self._texts = texts
+        return [view for view in self.all() if view.name in names]
 
+    def _fixed(self) -> dict[str, str]:
+        return {each.name: self._environ[each.variable] for each in SETTINGS if each.variable in self._environ}
 
-def _at_its_default(setting: Setting) -> SettingView:
-    shown = setting.show(setting.default)
-    return SettingView(
-        name=setting.name,
-        section=setting.section,
-        key=setting.key,
-        kind=setting.kind.value,
-        value=setting.default,
-        text=shown,
-        default=setting.default,
-        default_text=shown,
-        source="default",
-        unit=setting.unit,
-        low=setting.low,
-        high=setting.high,
-        choices=setting.choices,
-        label=setting.label,
-        help=setting.help,
-        accepted=setting.accepted,
-        needs_restart=setting.needs_restart,
-    )
+    def _view(self, fields: Mapping[str, Any]) -> SettingView:
+        # All of them were handed over as a command line's would be.
+        named = {"command line": "environment" if fields["name"] in self._fixed() else "config.toml"}
+        view = SettingView(**fields)
+        return replace(view, source=named.get(view.source, view.source))

@@ -46,9 +46,12 @@ class ApiError(Exception):
 
 
 class LogPiece:
-    """Bytes of a job's log; ask for ``next_offset`` next. ``ended``: the job is over and this is the last of it."""
+    """Bytes of a job's log; ask for ``next_offset`` next. ``ended``: the job is over and this is the last of it.
 
-    __slots__ = ("data", "dropped", "ended", "next_offset", "offset", "size")
+    ``attempt`` is whose log it is; None from an engine that does not say.
+    """
+
+    __slots__ = ("attempt", "data", "dropped", "ended", "next_offset", "offset", "size")
 
     def __init__(self, data: bytes, headers: Mapping[str, str]) -> None:
         self.data = data
@@ -58,6 +61,28 @@ class LogPiece:
         first, _, last = headers.get("x-tidegate-dropped", "").partition("-")
         self.dropped: tuple[int, int] | None = (int(first), int(last)) if last else None
         self.ended = headers.get("x-tidegate-ended") == "1"
+        attempt = headers.get("x-tidegate-attempt")
+        self.attempt = int(attempt) if attempt else None
+
+
+class EventStream:
+    """Changes as they come over one connection; ``{"reset": true}`` means that some were missed."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for kind, data in _server_sent(self._answer.pieces()):
+            if kind == "reset":
+                yield {"reset": True}
+            elif kind == "change":
+                yield parse_json(data)
+
+    def abort(self) -> None:
+        """From another thread: whoever iterates is told that the connection broke."""
+        self._answer.abort()
 
 
 class Client:
@@ -86,9 +111,9 @@ class Client:
     def post(self, path: str, body: object, timeout_s: float | None = None) -> dict[str, Any]:
         return self.request("POST", path, body, timeout_s)[1]
 
-    def stream(self, path: str) -> Iterator[bytes]:
-        """The body of a GET piece by piece, as the engine sends it; never times out between pieces."""
-        return self._send("GET", path, None, {}, None, for_ever=True).pieces()
+    def stream(self, path: str, silence_s: float | None = None) -> Iterator[bytes]:
+        """The body of a GET piece by piece, as the engine sends it; ``silence_s`` bounds the wait for each."""
+        return self._send("GET", path, None, {}, silence_s, for_ever=silence_s is None).pieces()
 
     def alive(self) -> bool:
         """True when an engine answers."""
@@ -162,23 +187,51 @@ class Client:
     # --- logs
 
     def read_log(
-        self, id: str, attempt: int | None = None, offset: int = 0, limit: int | None = None, wait_s: float = 0.0
+        self,
+        id: str,
+        attempt: int | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+        wait_s: float = 0.0,
+        offset_attempt: int | None = None,
+        marks: bool = True,
     ) -> LogPiece:
         """A piece of a job's log from ``offset`` (negative: from the end); held up to ``wait_s`` while there is none.
 
-        Where a capped log gave its middle back, one line in square brackets says so in its place.
+        Where a capped log gave its middle back, one line in square brackets says so in its place. Of the newest
+        attempt's log when ``attempt`` is None: whoever follows names in ``offset_attempt`` the attempt of the last
+        piece, and is given the rest of that log first, then the next attempt's from its beginning. Without ``marks``
+        the bytes come as they lie in the file, at once.
         """
-        path = with_query(f"/jobs/{id}/log", {"attempt": attempt, "offset": offset, "limit": limit, "wait_s": wait_s})
+        query = {
+            "attempt": attempt,
+            "offset": offset,
+            "limit": limit,
+            "wait_s": wait_s,
+            "offset_attempt": offset_attempt,
+            "marks": None if marks else False,
+        }
+        path = with_query(f"/jobs/{id}/log", query)
         answer = self._send("GET", path, None, {}, self.timeout_s + wait_s)
         return LogPiece(answer.read(), answer.headers)
 
     def follow_log(self, id: str, attempt: int | None = None, offset: int = 0) -> Iterator[bytes]:
-        """The log as it grows, until the job has finished and all is read; survives an engine being replaced."""
-        ended = False
+        """The log as it grows, until the job has finished and all is read; survives an engine being replaced.
+
+        Where the job runs again one line in square brackets names the attempt.
+        """
+        ended, seen, line_open = False, None, False
         while not ended:
-            piece = self.patiently(lambda at=offset: self.read_log(id, attempt, at, None, HOLD_S))  # type: ignore[misc]
+            piece = self.patiently(
+                lambda at=offset, of=seen: self.read_log(id, attempt, at, None, HOLD_S, of)  # type: ignore[misc]
+            )
             offset, ended = piece.next_offset, piece.ended
+            if seen is not None and piece.attempt not in (None, seen):
+                yield (b"\n" if line_open else b"") + b"[tidegate: attempt %d]\n" % piece.attempt
+                line_open = False
+            seen = piece.attempt if attempt is None else None
             if piece.data:
+                line_open = not piece.data.endswith(b"\n")
                 yield piece.data
 
     # --- push
@@ -189,19 +242,18 @@ class Client:
         A ``{"reset": true}`` among them means: some were missed, load everything anew.
         """
         while True:
-            headers = {} if after is None else {"Last-Event-ID": str(after)}
-            answer = self.patiently(lambda headers=headers: self._send("GET", "/events", None, headers, 45.0))  # type: ignore[misc]
+            stream = self.patiently(lambda at=after: self.listen(at))  # type: ignore[misc]
             try:
-                for kind, data in _server_sent(answer.pieces()):
-                    if kind == "reset":
-                        after = None
-                        yield {"reset": True}
-                    elif kind == "change":
-                        change = parse_json(data)
-                        after = change["cursor"]
-                        yield change
+                for change in stream:
+                    after = change.get("cursor")
+                    yield change
             except NoEngine:
                 continue
+
+    def listen(self, after: str | int | None = None, silence_s: float = 45.0) -> EventStream:
+        """The same over one connection. Raises NoEngine; so does the stream when the engine leaves or falls silent."""
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        return EventStream(self._send("GET", "/events", None, headers, silence_s))
 
     # --- engines that come and go
 

@@ -1,10 +1,11 @@
-"""What the API is given to work with: the desk, where things lie, and how settings are read and applied."""
+"""What the API is given to work with: the desk, where things lie, and the settings in force."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from tidegate.engine.ports import Desk
 from tidegate.paths import Paths
@@ -14,19 +15,19 @@ from tidegate.submission.request import MachineFacts
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """All callables are safe from any thread. ``port`` None: any free one. ``kind``: gui, serve or auto.
-
-    ``overrides`` are the settings given on the command line, which beat what is written to the file.
-    """
+    """All callables are safe from any thread. ``port`` None: any free one. ``kind``: gui, serve or auto."""
 
     paths: Paths
     settings: Callable[[], Settings]
-    apply_settings: Callable[[Settings], None]
     facts: Callable[[], MachineFacts]
     kind: str
     port: int | None
     version: str
-    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def patient(self) -> bool:
+        """Whether the API waits for its first caller before it loads: in the tray there may never be one."""
+        return self.kind == "gui" and sys.platform != "win32"  # where a loop cannot watch a listening socket
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as fast_json
 from starlette.responses import Response
 
-from tidegate.engine.ports import Change, CommandResult
+from tidegate.engine.ports import Change, Command, CommandResult, Notice
 
 MEDIA_TYPE = "application/json"
 JOBS_AT_ONCE = 200
@@ -46,21 +46,40 @@ def encode_list(name: str, items: Iterable[object]) -> Iterator[bytes]:
 def change_object(change: Change, cursor: str) -> dict[str, object]:
     """A change as JSON has it: ids are text, what did not change is left out, ``cursor`` is where to resume."""
     found: dict[str, object] = {"event_id": change.event_id, "cursor": cursor, "at": change.at}
-    for name in ("jobs", "gone", "status", "sample"):
+    for name in ("jobs", "gone", "status", "sample", "setting"):
         value = getattr(change, name)
         if value:
             found[name] = value
     if change.notice is not None:
-        notice = change.notice
-        about = None if notice.job is None else str(notice.job)
-        found["notice"] = {
-            "at": notice.at,
-            "title": notice.title,
-            "text": notice.text,
-            "job": about,
-            "level": notice.level,
-        }
+        found["notice"] = notice_object(change.notice)
     return found
+
+
+def notice_object(notice: Notice) -> dict[str, object]:
+    """A notice as JSON has it. An offer's command without its ``verb`` is what ``POST /actions/VERB`` takes."""
+    return {
+        "id": notice.id,
+        "at": notice.at,
+        "kind": notice.kind.value,
+        "level": notice.level,
+        "title": notice.title,
+        "text": notice.text,
+        "job": None if notice.job is None else str(notice.job),
+        "urgent": notice.urgent,
+        "offers": [{"label": offer.label, "command": _command_object(offer.command)} for offer in notice.offers],
+    }
+
+
+def _command_object(command: Command) -> dict[str, object]:
+    return {
+        "verb": command.verb.value,
+        "ids": None if command.ids is None else [str(id) for id in command.ids],
+        "seconds": command.seconds,
+        "drain": command.drain,
+        "gpu": command.gpu,
+        "force": command.force,
+        "changes": dict(command.changes),
+    }
 
 
 def result_object(result: CommandResult) -> dict[str, object]:
@@ -68,6 +87,7 @@ def result_object(result: CommandResult) -> dict[str, object]:
         "id": None if result.id is None else str(result.id),
         "answer": result.answer.value,
         "sentence": result.sentence,
+        "offer": None if result.offer is None else result.offer.value,
     }
 
 

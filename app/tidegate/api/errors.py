@@ -15,8 +15,7 @@ from starlette.responses import Response
 
 from tidegate.api.encoding import reply
 from tidegate.core.job import JobId
-from tidegate.engine.ports import EngineUnwilling
-from tidegate.settings import SettingsError
+from tidegate.engine.ports import EngineUnwilling, SettingRefused
 from tidegate.submission.request import Refused
 
 SEE = "/api/v1/openapi.json lists what there is"
@@ -62,7 +61,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ApiProblem, _on_problem)
     app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(EngineUnwilling, _on_unwilling)
-    app.add_exception_handler(SettingsError, _on_settings_error)
+    app.add_exception_handler(SettingRefused, _on_setting_refused)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_bug)
@@ -83,9 +82,8 @@ async def _on_unwilling(_: Request, error: Exception) -> Response:
     return reply(problem_object("unwilling", str(error)), 503)
 
 
-async def _on_settings_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, SettingsError)
-    return reply(problem_object("usage", " ".join(error.errors)), 422)
+async def _on_setting_refused(_: Request, error: Exception) -> Response:
+    return reply(problem_object("usage", str(error)), 422)
 
 
 async def _on_invalid(_: Request, error: Exception) -> Response:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from tidegate.api.context import Api
 from tidegate.api.errors import ApiProblem, unknown_job
@@ -30,6 +32,8 @@ class Piece:
     size: int
     dropped: tuple[int, int] | None
     ended: bool
+    attempt: int
+    path: str = ""
 
     def headers(self) -> dict[str, str]:
         return {
@@ -38,6 +42,8 @@ class Piece:
             "X-Tidegate-Size": str(self.size),
             "X-Tidegate-Dropped": "" if self.dropped is None else f"{self.dropped[0]}-{self.dropped[1]}",
             "X-Tidegate-Ended": "1" if self.ended else "0",
+            "X-Tidegate-Attempt": str(self.attempt),
+            "X-Tidegate-Path": quote(os.fsencode(self.path)),
         }
 
 
@@ -54,7 +60,9 @@ def piece_of(chunk: LogChunk, asked: int) -> Piece:
         at_line_start = before.endswith(b"\n") if before else begin == 0
         data = before + _mark(last - max(first, begin), at_line_start) + after
         end = max(end, last)
-    return Piece(data, begin, end, chunk.size, chunk.dropped, chunk.ended and end >= chunk.size)
+    return Piece(
+        data, begin, end, chunk.size, chunk.dropped, chunk.ended and end >= chunk.size, chunk.attempt, chunk.path
+    )
 
 
 def _mark(dropped_bytes: int, at_line_start: bool) -> bytes:
@@ -73,33 +81,78 @@ async def read_piece(api: Api, id: JobId, attempt: int | None, offset: int, limi
         raise ApiProblem(404, "unknown", f"Job {id} has no attempt {attempt}.", "attempt", str(attempt)) from None
 
 
-async def wait_for_piece(api: Api, id: JobId, attempt: int | None, offset: int, limit: int, wait_s: float) -> Piece:
-    """The next piece, held up to ``wait_s`` while there is nothing to send.
+async def read_as_it_is(api: Api, id: JobId, attempt: int | None, offset: int, limit: int) -> Piece:
+    """What the desk answers, its bytes and offsets untouched, for clients that mark a dropped range themselves."""
+    try:
+        chunk = await asyncio.to_thread(api.desk.read_log, id, attempt, offset, limit)
+    except KeyError:
+        return await read_piece(api, id, attempt, offset, limit)
+    return Piece(
+        chunk.data, chunk.offset, chunk.next_offset, chunk.size, chunk.dropped, chunk.ended, chunk.attempt, chunk.path
+    )
+
+
+async def read_on(api: Api, id: JobId, seen: int | None, offset: int, limit: int) -> Piece:
+    """The newest attempt's log onwards for one who read attempt ``seen`` up to ``offset``.
+
+    When the job has meanwhile begun another attempt, first what is left of the old log, then the new one's beginning.
+    """
+    piece = await read_piece(api, id, None, offset, limit)
+    if seen is None or piece.attempt == seen:
+        return piece
+    rest = await read_piece(api, id, seen, offset, limit)
+    if rest.data:
+        return replace(rest, ended=False)
+    return await read_piece(api, id, None, 0, limit)
+
+
+async def wait_for_piece(
+    api: Api, id: JobId, attempt: int | None, offset: int, limit: int, wait_s: float, seen: int | None = None
+) -> Piece:
+    """The next piece, held up to ``wait_s`` while there is nothing to send; the newest attempt's as by ``read_on``.
 
     A job that writes line by line is not answered line by line: a small piece waits a moment for more.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     pause_s = FIRST_POLL_S
+
+    async def read() -> Piece:
+        if attempt is None:
+            return await read_on(api, id, seen, offset, limit)
+        return await read_piece(api, id, attempt, offset, limit)
+
     while True:
-        piece = await read_piece(api, id, attempt, offset, limit)
+        piece = await read()
         left = deadline - loop.time()
-        if piece.ended or left <= 0 or len(piece.data) >= SMALL_PIECE_BYTES:
+        begun = seen is not None and piece.attempt != seen
+        if attempt is None and offset >= 0:
+            # Should the job run again while this is held, what it wrote until now comes first.
+            seen = piece.attempt
+        if piece.ended or begun or left <= 0 or len(piece.data) >= SMALL_PIECE_BYTES:
             return piece
         if piece.data:
             await api.stops_within(min(GATHER_S, left))
-            return await read_piece(api, id, attempt, offset, limit)
+            return await read()
         if await api.stops_within(min(pause_s, left)):
             return piece
         pause_s = min(pause_s * 1.5, SLOWEST_POLL_S)
 
 
 async def follow(api: Api, id: JobId, attempt: int | None, first: Piece, limit: int) -> AsyncIterator[bytes]:
-    """``first`` and everything after it, until the job has finished and all is sent, or the server stops."""
-    piece = first
+    """``first`` and everything after it, until the job has finished and all is sent, or the server stops.
+
+    Where the job runs again one line in square brackets names the attempt.
+    """
+    piece, line_open = first, False
     while True:
         if piece.data:
             yield piece.data
+            line_open = not piece.data.endswith(b"\n")
         if piece.ended or api.stopping.is_set():
             return
-        piece = await wait_for_piece(api, id, attempt, piece.next_offset, limit, 60.0)
+        seen = piece.attempt if attempt is None else None
+        piece = await wait_for_piece(api, id, attempt, piece.next_offset, limit, 60.0, seen)
+        if seen is not None and piece.attempt != seen:
+            yield (b"\n" if line_open else b"") + b"[tidegate: attempt %d]\n" % piece.attempt
+            line_open = False

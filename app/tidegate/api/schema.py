@@ -97,10 +97,20 @@ class WaitInput(Body):
 
 
 class ConfigInput(Body):
-    """One setting by its flat name, its value as a person would write it."""
+    """One setting by its flat name, its value as a person would write it; null lets it be at its default again."""
 
     name: Text
-    value: Annotated[str, PlainValidator(_word), WithJsonSchema({"type": "string"})]
+    value: Annotated[
+        str | None,
+        PlainValidator(lambda value: None if value is None else _word(value)),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    ]
+
+
+class ConfigResetInput(Body):
+    """Settings by their flat names; null or nothing means all."""
+
+    names: list[Text] | None = None
 
 
 class ShutdownInput(Body):
@@ -110,7 +120,7 @@ class ShutdownInput(Body):
 FIELD_NAMES = sorted(
     {
         name
-        for model in (JobInput, SubmitInput, ActionInput, WaitInput, ConfigInput, ShutdownInput)
+        for model in (JobInput, SubmitInput, ActionInput, WaitInput, ConfigInput, ConfigResetInput, ShutdownInput)
         for name in model.model_fields
     }
 )

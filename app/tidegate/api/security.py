@@ -58,7 +58,7 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             return _too_large()
-        if _is_unix(scope):
+        if is_unix(scope):
             return None
         host = headers.get(b"host", b"")
         if not _is_local(host):
@@ -90,7 +90,7 @@ def _headers(scope: Scope) -> Mapping[bytes, bytes]:
     return found
 
 
-def _is_unix(scope: Scope) -> bool:
+def is_unix(scope: Scope) -> bool:
     """uvicorn gives (path, None) for a Unix socket; anything it cannot tell counts as TCP."""
     server = scope.get("server")
     return server is not None and server[1] is None

@@ -1,7 +1,7 @@
 """The API thread: an own asyncio loop with uvicorn on a loopback port and a Unix socket at once.
 
-FastAPI and uvicorn take a third of a second to import; the thread does that itself while callers already queue at
-the listening sockets, so that the tray icon does not wait for it.
+FastAPI and uvicorn take a third of a second to import and 28 MiB; the thread does that itself while callers already
+queue at the listening sockets, and in the tray application only when the first one calls.
 """
 
 from __future__ import annotations
@@ -138,11 +138,27 @@ class ApiThread:
             self._loop, self._stopping = asyncio.get_running_loop(), stopping
             if self._stop_asked:
                 return
+        if self._context.patient:
+            await self._somebody(stopping)
+            if stopping.is_set():
+                return
         from tidegate.api.application import make_application
 
         with _building:
             application = make_application(Api(self._desk, self._context, stopping), secret)
         await _make_server(application, stopping, self.serving).serve(sockets=self._sockets)
+
+    async def _somebody(self, stopping: asyncio.Event) -> None:
+        """Until a caller stands in line, or the end comes first."""
+        loop, called = asyncio.get_running_loop(), asyncio.Event()
+        for sock in self._sockets:
+            loop.add_reader(sock, called.set)
+        waits = [asyncio.ensure_future(event.wait()) for event in (called, stopping)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
 
 
 def _make_server(application: ASGIApp, stopping: asyncio.Event, serving: threading.Event) -> uvicorn.Server:

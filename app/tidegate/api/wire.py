@@ -65,6 +65,13 @@ class Answer:
     def close(self) -> None:
         self._sock.close()
 
+    def abort(self) -> None:
+        """From another thread: whoever reads finds the connection broken."""
+        try:  # noqa: SIM105 - contextlib is slow to import for a CLI
+            self._sock.shutdown(_socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already
+
     def _chunks(self) -> Iterator[bytes]:
         while True:
             size = int(self._read_until(b"\r\n").split(b";")[0], 16)

@@ -55,16 +55,17 @@ def _ids_of(given: Given, engine: Any) -> list[str] | None:
         return None
     if not given.flag("all"):
         raise UsageError(f"which jobs is missing; the usage is: tidegate {given.verb} ID..., or --all")
-    _confirm(given)
+    confirm(given, f"{given.verb} --all", f"{given.verb.capitalize()} every job it fits?")
     return None
 
 
-def _confirm(given: Given) -> None:
+def confirm(given: Given, what: str, question: str) -> None:
+    """Ask before something that concerns everything; raises UsageError where that takes --yes."""
     if given.flag("yes"):
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"{given.verb} --all needs --yes where nobody can be asked.")
-    print(f"{given.verb.capitalize()} every job it fits? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise UsageError(f"{what} needs --yes where nobody can be asked.")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Failure(connection.REFUSED, "Nothing was done.")
 
@@ -105,5 +106,10 @@ VERBS = {
     "kill": _verb("kill"),
     "retry": _verb("retry"),
     "first": _verb("first"),
-    "start": _verb("start", Option("force", "Do not ask whether there is room; the guard still protects the machine.")),
+    "start": _verb(
+        "start",
+        Option("force", "Do not ask whether there is room; the guard still protects the machine."),
+        ending="A held job starts at once, or stays on hold and you are told who is in the way; release lets it\n"
+        "join the queue.",
+    ),
 }

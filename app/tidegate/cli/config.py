@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from tidegate.cli import connection
-from tidegate.cli.options import JSON, Given, Option, UsageError, Verb, nearest, one_of
+from tidegate.cli.actions import YES, confirm
+from tidegate.cli.options import ANY, JSON, Given, Option, UsageError, Verb, nearest, one_of
 from tidegate.cli.output import Column, Failure, put, put_json, put_table, say
 from tidegate.settings import (
     SETTINGS,
@@ -15,6 +16,7 @@ from tidegate.settings import (
     find_setting,
     initial_file,
     load,
+    remove_values,
     write_value,
 )
 
@@ -25,15 +27,15 @@ if TYPE_CHECKING:
 
     from tidegate.settings import Settings
 
-ACTIONS = ("get", "set", "path", "init", "check")
+ACTIONS = ("get", "set", "reset", "path", "init", "check")
 
 
 def _config(given: Given) -> int:
     action, *words = given.operands or ["get"]
-    fewest, most = {"get": (0, 1), "set": (2, 2), "path": (0, 0), "init": (0, 0), "check": (1, 1)}.get(action, (-1, 0))
-    if fewest < 0:
+    if action not in USAGES:
         near = nearest(action, ACTIONS)
         raise UsageError(f"config {action} is not known; " + (f"did you mean {near}?" if near else one_of(ACTIONS)))
+    fewest, most = OPERANDS[action]
     if not fewest <= len(words) <= most:
         raise UsageError(f"the usage is: tidegate config {USAGES[action]}")
     return _ACTIONS[action](given, words)
@@ -84,6 +86,30 @@ def _set(_given: Given, words: list[str]) -> int:
     settings = _judged(lambda: write_value(engine.paths, setting.name, text, os.environ))
     if settings.source(setting.name) not in ("config.toml", "default"):
         say(f"written, but the {settings.source(setting.name)} sets {setting.name} too and stays in force.")
+    return 0
+
+
+def _reset(given: Given, words: list[str]) -> int:
+    """Defaults again, in one piece: what contradicts itself half done is no matter."""
+    names = [_find(word).name for word in words]
+    if given.flag("all") == bool(names):
+        raise UsageError(f"the usage is: tidegate config {USAGES['reset']}")
+    if not names:
+        confirm(given, "config reset --all", "Let every setting be at its default again?")
+    before = {row["name"]: row["text"] for row in _rows()}
+    engine = connection.client()
+    if engine.alive():
+        body = {"names": names or None}
+        after: list[dict[str, Any]] = connection.ask(lambda: engine.post("/config/reset", body))["settings"]
+    else:
+        wanted = [setting for setting in SETTINGS if setting.name in names or not names]
+        settings = _judged(lambda: remove_values(engine.paths, [setting.name for setting in wanted], os.environ))
+        after = [settings.describe(setting) for setting in wanted]
+    for row in after:
+        if row["source"] != "default":
+            say(f"the {row['source']} sets {row['name']}, which stays {row['text']}.")
+        elif row["needs_restart"] and row["text"] != before[row["name"]] and engine.alive():
+            say(f"{row['name']} takes effect when Tidegate is started again.")
     return 0
 
 
@@ -143,13 +169,17 @@ def _judged(call: Callable[[], Settings]) -> Settings:
 USAGES = {
     "get": "get [NAME]",
     "set": "set NAME VALUE",
+    "reset": "reset NAME...  |  reset --all [--yes]",
     "path": "path",
     "init": "init [--force]",
     "check": "check FILE",
 }
+OPERANDS = {"get": (0, 1), "set": (2, 2), "reset": (0, ANY), "path": (0, 0), "init": (0, 0), "check": (1, 1)}
+"""How few and how many words each takes."""
 _ACTIONS: dict[str, Callable[[Given, list[str]], int]] = {
     "get": _get,
     "set": _set,
+    "reset": _reset,
     "path": _path,
     "init": _init,
     "check": _check,
@@ -159,9 +189,15 @@ VERBS = {
         "config",
         _config,
         "  |  ".join(USAGES.values()),
-        (Option("force", "Let init write over an existing file."), JSON),
-        operands=(0, 3),
+        (
+            Option("all", "Let reset take every setting back to its default."),
+            YES,
+            Option("force", "Let init write over an existing file."),
+            JSON,
+        ),
+        operands=(0, ANY),
         complete="config",
-        ending="A change is applied at once when an engine runs, and written to the file in any case.",
+        ending="set and reset apply at once when an engine runs, and change the file in any case.\n"
+        "reset makes a setting's line a comment again, so that its default holds.",
     )
 }

@@ -24,15 +24,19 @@ class LogReader:
         self.id = id
         self.attempt = attempt
         self.offset = 0
+        self._seen: int | None = None
 
     def next(self, wait_s: float = 0.0) -> LogPiece:
         """The piece at ``offset``, waiting for one up to ``wait_s``; patient with an engine that is being replaced."""
 
         def read() -> LogPiece:
-            return self._engine.read_log(self.id, self.attempt, self.offset, None, wait_s)
+            return self._engine.read_log(self.id, self.attempt, self.offset, None, wait_s, self._seen)
 
         piece = connection.ask(lambda: self._engine.patiently(read) if wait_s else read())
         self.offset = piece.next_offset
+        if self._seen is not None and piece.attempt not in (None, self._seen):
+            say(f"job {self.id} runs again: attempt {piece.attempt}")
+        self._seen = piece.attempt if self.attempt is None else None
         return piece
 
     def copy_to_stdout(self, follow: bool) -> LogPiece:
@@ -48,6 +52,7 @@ class LogReader:
     def seek_lines(self, lines: int) -> None:
         """Go to where the last ``lines`` lines begin; not further back than the dropped middle of a capped log."""
         end = self._piece(0, 1)
+        self._seen = end.attempt if self.attempt is None else None
         floor = end.dropped[1] if end.dropped else 0
         start, tail = end.size, b""
         # One newline more than lines are wanted: the one that ends the line before them.
@@ -59,7 +64,8 @@ class LogReader:
         self.offset = end.size - sum(map(len, last))
 
     def _piece(self, offset: int, length: int) -> LogPiece:
-        return connection.ask(lambda: self._engine.read_log(self.id, self.attempt, offset, length))
+        attempt = self.attempt or self._seen
+        return connection.ask(lambda: self._engine.read_log(self.id, attempt, offset, length))
 
 
 def _whole_number(name: str, text: str | None) -> int | None:
@@ -114,7 +120,7 @@ def _put_as_json(given: Given, reader: LogReader) -> None:
     put_json(
         {
             "id": reader.id,
-            "attempt": reader.attempt,
+            "attempt": piece.attempt,
             "offset": offset,
             "size": piece.size,
             "dropped": piece.dropped,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tidegate.cli import connection
-from tidegate.cli.formats import counted, duration, size
+from tidegate.cli.formats import duration
 from tidegate.cli.output import clean, put, put_json, say
 from tidegate.cli.submit import current_folder, entries, raw_options
 
@@ -38,17 +38,27 @@ def put_preview(given: Given, engine: Client) -> int:
 
 
 def _put_one(preview: dict[str, Any]) -> None:
+    from tidegate.submission import outlook
+
     for warning in preview.get("warnings") or ():
         say(f"warning: {warning}")
-    put(clean(preview["refused"] or preview["sentence"]))
     job, understood = preview["job"], preview.get("understood") or {}
+    held = job is not None and job["status"] == "held"
+    put(clean(outlook.outcome(preview["refused"], preview["would_start"], held, preview["sentence"])))
     if job is not None:
         put(f"  runs        {clean(' '.join(job['command']))}")
         put(f"  in          {clean(job['cwd'])}")
         if job["estimate"]:
-            estimate = job["estimate"]
-            memory = f"{size(estimate['memory_bytes'])} of memory ({estimate['source']})"
-            put(f"  counts with {memory}, {counted(estimate['cores'], 'core')}")
+            estimate, gpu = job["estimate"], job["estimate"]["gpu"] or {}
+            words = outlook.needs(
+                estimate["memory_bytes"],
+                estimate["source"],
+                estimate["cores"],
+                gpu.get("count"),
+                gpu.get("memory_bytes"),
+                estimate["duration_s"],
+            )
+            put(f"  counts with {words}")
         if job["time_limit_s"] is not None:
             put(f"  at most     {duration(job['time_limit_s'])}")
     for label in ("interpreter", "environment"):

@@ -40,6 +40,7 @@ def _status(given: Given) -> int:
             ("Jobs", _count_words(status["counts"])),
             ("Intake", _intake_words(status["intake"], now)),
             ("Engine", _engine_words(status)),
+            *(("Alert", _alert_words(alert, now)) for alert in status.get("alerts", ())),
             ("Trouble", clean(status["journal_error"] or "")),
         ]
     )
@@ -119,6 +120,10 @@ def _intake_words(intake: dict[str, Any], now: float) -> str:
     if intake["until"] is not None:
         words += f" until {moment(intake['until'], now)}"
     return f"{words} ({clean(intake['why'])})" if intake["why"] else words
+
+
+def _alert_words(alert: dict[str, Any], now: float) -> str:
+    return f"{alert['severity']} since {moment(alert['since'], now)}: {clean(alert['sentence'])}"
 
 
 def _engine_words(status: dict[str, Any]) -> str:

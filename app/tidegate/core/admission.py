@@ -20,6 +20,7 @@ class Ledger:
     """What there is and what is already promised; every start of a plan is added at once.
 
     ``held_by``: nobody may be let past this job any more; ``held_cards_by``: nobody who wants a card.
+    ``largest``: the job of ours that holds the most memory, and how much.
     """
 
     now: float
@@ -30,6 +31,7 @@ class Ledger:
     available_bytes: int | None = None
     other_bytes: int | None = None
     reserved_bytes: int = 0
+    largest: tuple[JobId, int] | None = None
     cores: float = 0.0
     reserved_cores: float = 0.0
     slots: int = 0
@@ -55,6 +57,8 @@ class Ledger:
     def take(self, job: Job, figure: Estimate, devices: tuple[int, ...]) -> None:
         """Add a start of this plan."""
         self.reserved_bytes += figure.memory_bytes
+        if self.largest is None or figure.memory_bytes > self.largest[1]:
+            self.largest = (job.id, figure.memory_bytes)
         self.reserved_cores += figure.cores
         self.slots += 1
         self.running += 1
@@ -103,13 +107,15 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
     policy, machine = state.policy, state.machine
     ledger = Ledger(now, policy, machine.mode)
     active = list(state.active.values())
-    ours = reserved = running = 0
+    ours = reserved = running = most = 0
     reserved_cores = 0.0
     for job in active:
         if state.waits_behind(job):
             continue
         memory, cores, slots = holding(job, policy, state.profile(job), now)
         reserved += memory
+        if memory > most:
+            most, ledger.largest = memory, (job.id, memory)
         reserved_cores += cores
         running += slots
         if job.usage is not None and job.usage.memory_bytes is not None:
@@ -135,8 +141,8 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
         ledger.slots_max = _slots(policy, machine.mode, reading.cores)
         ledger.cpu_busy = _cpu_busy(state, ledger, now)
     ledger.cards = build_cards(machine, policy, active)
-    most = policy.max_start_per_tick_normal if machine.mode is Mode.NORMAL else policy.max_start_per_tick_high
-    ledger.unknown_starts_left = most - machine.unknown_starts
+    starts = policy.max_start_per_tick_normal if machine.mode is Mode.NORMAL else policy.max_start_per_tick_high
+    ledger.unknown_starts_left = starts - machine.unknown_starts
     ledger.gates = _gates(state, ledger)
     return ledger
 

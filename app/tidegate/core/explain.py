@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tidegate.core.admission import Ledger, expected, failing
+from tidegate.core.admission import Ledger, could_ever_fit, expected, failing
 from tidegate.core.dependencies import unmet
 from tidegate.core.job import Held, Job, JobId, Paused, PauseReason, Queued, Running, Starting
 from tidegate.core.machine import Mode
+from tidegate.core.placement import CardLedger, eligible, refusal
 from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import State
@@ -14,6 +15,8 @@ from tidegate.core.thawing import thaw_allowed_at
 
 _TURN = frozenset({WaitCode.WORKERS, WaitCode.CPU})
 """Pass by themselves as jobs end, so they tell least: what the job needs and does not get comes before them."""
+
+CARDS_NAMED = 2
 
 
 def explain_all(state: State, job: Job, ledger: Ledger) -> tuple[WaitReason, ...]:
@@ -72,7 +75,7 @@ def _parked(state: State, job: Job, now: float) -> list[WaitReason]:
         reasons.append(WaitReason(WaitCode.BEGIN, f"starts no earlier than {format_moment(begin, now)}", until=begin))
     waiting = unmet(state, job)
     if waiting:
-        names = [f"{_name(state, d.job)} (job {d.job})" for d in waiting[:3]]
+        names = [_called(state, d.job) for d in waiting[:3]]
         more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
         reasons.append(WaitReason(WaitCode.DEPENDENCY, f"after {', '.join(names)}{more}"))
     return reasons or [WaitReason(WaitCode.NEXT, "starts next")]
@@ -117,7 +120,7 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
             text = f"needs {_cores(figure.cores)}, {free:g} of {ledger.cores:g} free{_after(state)}"
             return WaitReason(code, text, {"needed_cores": figure.cores, "free_cores": free})
         case WaitCode.CPU_BUSY:
-            return WaitReason(code, "other programs keep the processor busy; it waits a minute at most")
+            return WaitReason(code, "other programs keep the processor busy · a minute at most")
         case WaitCode.UNSETTLED:
             name = _name(state, ledger.unsettled) if ledger.unsettled is not None else "another job"
             text = f"its memory need is not known; starts when {name} shows its own (say --mem to start sooner)"
@@ -147,15 +150,16 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
             return WaitReason(code, f"at most {limit} of this array run at once", {"most": limit})
         case WaitCode.BEHIND:
             holder = _holder(job, ledger)
-            name = f"{_name(state, holder)} (job {holder})" if holder is not None else "a job"
+            name = _called(state, holder) if holder is not None else "a job"
             return WaitReason(code, f"behind {name}, which was passed often enough")
         case WaitCode.LOCK:
             return _lock(state, job, ledger)
         case WaitCode.GPU_MEMORY:
-            return _gpu_memory(job, ledger)
+            return _gpu_memory(state, job, ledger)
         case WaitCode.GPU_BUSY:
             count = job.spec.gpu.count if job.spec.gpu is not None else 1
-            return WaitReason(code, f"needs {_cards(count)}; none is free enough{_after(state)}")
+            users = _card_users(state, _refusing(job, ledger, code))
+            return WaitReason(code, f"needs {_cards(count)} · {users or 'none is free enough'}")
         case WaitCode.GPU_HOT:
             return WaitReason(code, f"the GPU is over {policy.gpu_stop_temperature_c:g} °C and takes nothing new")
         case WaitCode.GPU_UNREADABLE:
@@ -166,9 +170,21 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
 
 def _memory(state: State, figure: Estimate, ledger: Ledger) -> WaitReason:
     free = max(0, ledger.headroom_bytes or 0)
-    text = f"needs {format_size(figure.memory_bytes)}, {format_size(free)} free{_after(state)}"
+    text = f"needs {format_size(figure.memory_bytes)}, {format_size(free)} free"
     numbers = {"needed_bytes": float(figure.memory_bytes), "free_bytes": float(free)}
-    return WaitReason(WaitCode.MEMORY, text, numbers)
+    return WaitReason(WaitCode.MEMORY, text + _memory_holder(state, figure, ledger), numbers)
+
+
+def _memory_holder(state: State, figure: Estimate, ledger: Ledger) -> str:
+    """Who has it: other programs where no end of ours would be enough, else the largest of ours, after the next end."""
+    if ledger.largest is None or not could_ever_fit(figure, ledger):
+        return f" · other programs use {format_size(ledger.other_bytes or 0)}"
+    holder, held_bytes = ledger.largest
+    return f"{_after(state)} · {_called(state, holder)} holds {format_size(held_bytes)}"
+
+
+def _called(state: State, id: JobId) -> str:
+    return f"{_name(state, id)} (job {id})"
 
 
 def _after(state: State) -> str:
@@ -193,17 +209,52 @@ def _lock(state: State, job: Job, ledger: Ledger) -> WaitReason:
     for lock in job.spec.locks:
         holder = ledger.locks.get(lock)
         if holder is not None:
-            return WaitReason(WaitCode.LOCK, f"{_name(state, holder)} (job {holder}) has the lock {lock}")
+            return WaitReason(WaitCode.LOCK, f"{_called(state, holder)} has the lock {lock}")
     return WaitReason(WaitCode.LOCK, "another job has its lock")
 
 
-def _gpu_memory(job: Job, ledger: Ledger) -> WaitReason:
+def _gpu_memory(state: State, job: Job, ledger: Ledger) -> WaitReason:
     wanted = job.spec.gpu.memory_bytes if job.spec.gpu is not None else None
-    best = max((card.free_bytes for card in ledger.cards.values()), default=0)
+    full = _refusing(job, ledger, WaitCode.GPU_MEMORY)
+    users = _card_users(state, full)
+    by_whom = f" · {users}" if users else ""
     if wanted is None:
-        return WaitReason(WaitCode.GPU_MEMORY, "the GPU's memory is nearly full")
-    text = f"needs {format_size(wanted)} of GPU memory, {format_size(max(0, best))} free on the emptiest card"
-    return WaitReason(WaitCode.GPU_MEMORY, text, {"needed_bytes": float(wanted), "free_bytes": float(max(0, best))})
+        return WaitReason(WaitCode.GPU_MEMORY, f"the GPU's memory is nearly full{by_whom}")
+    best = max(0, max((card.free_bytes for card in full), default=0))
+    text = f"needs {format_size(wanted)} of GPU memory, {format_size(best)} free"
+    if len(ledger.cards) > 1:
+        text += " on the emptiest card"
+    return WaitReason(WaitCode.GPU_MEMORY, text + by_whom, {"needed_bytes": float(wanted), "free_bytes": float(best)})
+
+
+def _refusing(job: Job, ledger: Ledger, code: WaitCode) -> list[CardLedger]:
+    """The cards that this job could use and that cannot take it for this reason."""
+    request = job.spec.gpu
+    if request is None:
+        return []
+    return [
+        card
+        for card in ledger.cards.values()
+        if eligible(job.spec, card.reading) and refusal(request, card, ledger.policy) is code
+    ]
+
+
+def _card_users(state: State, cards: list[CardLedger]) -> str:
+    """``GPU 0 is used by train.py (job 3), GPU 1 by other programs``: whom one would have to wait for."""
+    parts: list[str] = []
+    for card in cards[:CARDS_NAMED]:
+        names = [_called(state, id) for id in card.holders[:1]] or ["other programs"]
+        if len(card.holders) > 1:
+            names.append(f"{len(card.holders) - 1} more")
+        verb = "" if parts else "is used "
+        parts.append(f"GPU {card.reading.index} {verb}by {' and '.join(names)}")
+    if len(cards) > CARDS_NAMED:
+        parts.append(f"{_more(len(cards) - CARDS_NAMED)} too")
+    return ", ".join(parts)
+
+
+def _more(count: int) -> str:
+    return "1 more card" if count == 1 else f"{count} more cards"
 
 
 def _until(text: str, until: float | None, now: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.core.card_names import card_matches
 from tidegate.core.job import Job, JobId, JobSpec, Paused
@@ -14,14 +14,17 @@ from tidegate.core.resources import GpuRequest
 
 @dataclass(slots=True)
 class CardLedger:
-    """One card during one plan. Bytes; ``share`` is the sum of shares given away (0..1 and above when paused)."""
+    """One card during one plan. Bytes; ``share`` is the sum of shares given away (0..1 and above when paused).
+
+    ``holders`` are the jobs of ours that have it.
+    """
 
     reading: GpuReading
     mode: CardMode
     free_bytes: int
     free_without_us_bytes: int = 0
     share: float = 0.0
-    jobs: int = 0
+    holders: list[JobId] = field(default_factory=list)
     unknown: JobId | None = None
 
 
@@ -47,7 +50,7 @@ def build_cards(machine: MachineState, policy: Policy, active: list[Job]) -> dic
             # The reading already holds what is used; only the rest of the promise is taken off.
             card.free_bytes -= max(0, (job.spec.gpu.memory_bytes or 0) - measured.get(index, 0))
             card.free_without_us_bytes += measured.get(index, 0)
-            card.jobs += 1
+            card.holders.append(job.id)
             if not isinstance(job.status, Paused):
                 card.share += job.spec.gpu.share
             if job.spec.gpu.memory_bytes is None:
@@ -79,7 +82,7 @@ def refusal(request: GpuRequest, card: CardLedger, policy: Policy) -> WaitCode |
             return WaitCode.GPU_MEMORY
         return WaitCode.GPU_BUSY if card.unknown is not None else None
     used, total = card.reading.memory_used_bytes, card.reading.memory_total_bytes
-    if card.jobs or used is None or not total or 100.0 * used / total >= policy.gpu_free_pct:
+    if card.holders or used is None or not total or 100.0 * used / total >= policy.gpu_free_pct:
         return WaitCode.GPU_BUSY
     return None
 
@@ -144,6 +147,6 @@ def take(spec: JobSpec, id: JobId, devices: tuple[int, ...], cards: dict[int, Ca
         card = cards[index]
         card.share += request.share
         card.free_bytes -= request.memory_bytes or 0
-        card.jobs += 1
+        card.holders.append(id)
         if request.memory_bytes is None:
             card.unknown = id

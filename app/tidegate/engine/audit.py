@@ -1,14 +1,12 @@
-"""Audit: what an event means in words, for the journal (D10) and, where a person should hear of it, for a notice."""
+"""Audit: what an event means in words, for the journal (D10). What a person should hear of is said by ``notices``."""
 
 from __future__ import annotations
 
 from tidegate.core import events as e
-from tidegate.core.job import Finished, Job, JobId, Outcome, Queued
+from tidegate.core.job import JobId, Outcome, Queued
 from tidegate.core.state import State
 from tidegate.core.texts import format_duration, format_size
-from tidegate.engine.ports import Notice, TickRecord
-
-LONG_JOB_S = 60.0
+from tidegate.engine.ports import TickRecord
 
 
 def record(state: State, event: e.Event) -> TickRecord | None:
@@ -137,50 +135,3 @@ def _ended(state: State, event: e.JobExited) -> str:
         return f"{_named(state, event.id)} ended ({code}){ran} and waits to run again."
     word = job.outcome.value.replace("_", " ") if job.outcome is not None else "ended"
     return f"{_named(state, event.id)} {word} ({code}){ran}."
-
-
-def notice(state: State, event: e.Event) -> Notice | None:
-    """What a person should hear of (D13): failures, things we did to a job, long jobs that ended."""
-    match event:
-        case e.JobStartFailed():
-            return Notice(event.at, f"{_name(state, event.id)} could not start", event.error, event.id, "error")
-        case e.JobLost() if state.jobs[event.id].outcome is Outcome.LOST:
-            return Notice(event.at, f"{_name(state, event.id)} was lost", event.why, event.id, "error")
-        case e.JobPaused() if event.reason.value in ("memory", "gpu"):
-            text = "It resumes when there is room again."
-            return Notice(event.at, f"Paused {_name(state, event.id)} for memory", text, event.id, "warning")
-        case e.JobStopping(unasked=True, outcome=None):
-            title = f"Stopped {_name(state, event.id)}; it runs again later"
-            return Notice(event.at, title, event.why, event.id, "warning")
-        case e.JobStopping(unasked=True, outcome=Outcome.KILLED):
-            return Notice(event.at, f"Ended {_name(state, event.id)}", event.why, event.id, "error")
-        case e.JobExited():
-            return _end_notice(state.jobs[event.id], event)
-        case e.JournalHealthChanged(error=str(error)):
-            return Notice(event.at, "The journal cannot be written", error, None, "error")
-        case _:
-            return None
-
-
-def _name(state: State, id: JobId) -> str:
-    job = state.jobs.get(id)
-    return job.spec.name if job is not None else f"job {id}"
-
-
-def _end_notice(job: Job, event: e.JobExited) -> Notice | None:
-    if not job.spec.notify or not isinstance(job.status, Finished):
-        return None
-    code = f"exit {event.exit_code}" if event.exit_code is not None else f"signal {event.signal}"
-    why = job.status.why or code
-    started = job.attempts[-1].started_at
-    ran = max(0.0, event.at - started) if started is not None else 0.0
-    match job.status.outcome:
-        case Outcome.FAILED | Outcome.TIMED_OUT | Outcome.OUT_OF_MEMORY:
-            title = f"{job.spec.name} {job.status.outcome.value.replace('_', ' ')}"
-            return Notice(event.at, title, f"{why} after {format_duration(ran)}", job.id, "error")
-        case Outcome.SUCCEEDED if ran >= LONG_JOB_S:
-            return Notice(
-                event.at, f"{job.spec.name} finished", f"It ran for {format_duration(ran)}.", job.id, "success"
-            )
-        case _:
-            return None

@@ -23,7 +23,7 @@ from tidegate.core.texts import format_moment
 from tidegate.engine.engine import Engine
 from tidegate.engine.ports import Answer, Batch, Command, CommandResult, Verb
 from tidegate.engine.restart import META_INTAKE, intake_text
-from tidegate.engine.verbs import VERBS, Asked, Done
+from tidegate.engine.verbs import VERBS, Asked, Done, Instead
 
 CONFIRM_S = 5.0
 
@@ -88,6 +88,8 @@ def _carry_out(asked: Asked, id: JobId) -> CommandResult:
     verdict = VERBS[asked.command.verb](asked, job)
     if isinstance(verdict, Done):
         return CommandResult(id, Answer.DONE, verdict.sentence)
+    if isinstance(verdict, Instead):
+        return CommandResult(id, Answer.REFUSED, verdict.sentence, verdict.offer)
     return CommandResult(id, Answer.REFUSED, verdict)
 
 

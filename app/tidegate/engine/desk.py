@@ -89,7 +89,11 @@ class LocalDesk:
         return self._history.ticks(since, job, limit)
 
     def notices(self, before: int | None, limit: int) -> list[Notice]:
-        return self._history.notices(before, limit)
+        kept = {notice.id: notice for notice in self._history.notices(before, limit)}
+        # The newest may not be on disk yet, and are not for as long as it cannot be written.
+        recent = self._reading.steady(lambda: list(self._engine.telling.recent))
+        kept.update((notice.id, notice) for notice in recent if before is None or (notice.id or 0) < before)
+        return sorted(kept.values(), key=lambda notice: notice.id or 0, reverse=True)[:limit]
 
     def settings(self) -> list[SettingView]:
         return self._settings.all()
@@ -101,10 +105,12 @@ class LocalDesk:
         attempts, ended = found[0].attempts, found[0].outcome is not None
         current = attempts[-1].number if attempts else None
         number = attempt if attempt is not None else (current or 1)
+        if number > (current or 1):
+            raise KeyError(f"{id} attempt {number}")
         path = self._log_path(str(found[0].id), number)
         # Asked before the file is read: an end that comes later is seen at the next call, and no output is missed.
         ended = ended or (current is not None and number < current)
-        return read_log(path, offset, limit, ended, self._dropped(path))
+        return read_log(path, offset, limit, ended, self._dropped(path), number)
 
     # --- watching ----------------------------------------------------------------------------------------------------
 
@@ -293,10 +299,22 @@ class LocalDesk:
 
     async def _change_setting(self, name: str, text: str | None) -> SettingView:
         view = await self._loop.run_in_executor(None, self._settings.change, name, text)
+        self._publish_setting(view)
+        return view
+
+    async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        return await self._on_engine(lambda: self._reset_settings(names))
+
+    async def _reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        views = await self._loop.run_in_executor(None, self._settings.reset, names)
+        for view in views:
+            self._publish_setting(view)
+        return views
+
+    def _publish_setting(self, view: SettingView) -> None:
         change = Change(self._engine.store.event_id, self._engine.clock.now(), setting=view)
         for listener in self._listeners:
             listener(change)
-        return view
 
     async def set_policy(self, policy: Policy) -> None:
         async def change() -> None:

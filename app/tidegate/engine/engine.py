@@ -18,7 +18,8 @@ from tidegate.core.modes import judge
 from tidegate.core.plan import Plan
 from tidegate.core.planner import plan
 from tidegate.core.state import State
-from tidegate.engine import audit
+from tidegate.engine import audit, notices
+from tidegate.engine.alarms import Alarms
 from tidegate.engine.hands import Hands
 from tidegate.engine.picture import machine_sample
 from tidegate.engine.ports import (
@@ -36,6 +37,7 @@ from tidegate.engine.relay import Relay
 from tidegate.engine.restart import restore
 from tidegate.engine.runs import Runs
 from tidegate.engine.store import Store
+from tidegate.engine.telling import Telling
 from tidegate.engine.views import MachineSample
 from tidegate.engine.writer import Writer
 
@@ -92,14 +94,16 @@ class Engine:
             "nothing can be changed"
         )
         self.published: Callable[[Sequence[Notice], MachineSample | None], None] = lambda _notices, _sample: None
+        self.notify_after_s = notices.NOTIFY_AFTER_S
         self.writer = Writer(self, journal)
         self.runs = Runs(self)
         self.hands = Hands(self)
         self.relay = Relay(self)
+        self.telling = Telling(self)
+        self.alarms = Alarms(self)
         self.closed = False
         self._notifier = notifier
         self._interval_s = sample_interval_s
-        self._notices: list[Notice] = []
         self._sample: MachineSample | None = None
         self._cancel_wake: Callable[[], None] | None = None
         self._ticking = False
@@ -129,6 +133,7 @@ class Engine:
         self.writer.call_off_starts()
         if stop_jobs:
             self._note_all_told_to_end()
+        self.telling.close()
         self.writer.flush(self._sample)
         await self.processes.close(stop_jobs)
         # Ends that came while we were leaving are known too.
@@ -152,13 +157,13 @@ class Engine:
         row = audit.record(self.state, event)
         if row is not None:
             self.writer.note_tick(row)
-        notice = audit.notice(self.state, event)
-        if notice is not None:
-            self._notices.append(notice)
-
-    def note_notice(self, notice: Notice) -> None:
-        """Something to tell the user at the end of this tick."""
-        self._notices.append(notice)
+        notice = notices.notice(self.state, event, self.notify_after_s)
+        if notice is None:
+            return
+        if isinstance(event, e.JournalHealthChanged):
+            self.telling.tell_journal(notice, ill=event.error is not None)
+        else:
+            self.telling.tell(notice)
 
     def note_reaped(self, cpu_s: float | None, token: str) -> None:
         """CPU time of a run that ended: it was ours, not other programs' (D6)."""
@@ -173,6 +178,7 @@ class Engine:
         jump = self.clock.rebase()
         if jump:
             self.record(e.ClockRebased(self.clock.now(), jump))
+            self.alarms.rebase(jump)
             reading = replace(reading, at=reading.at + jump)  # it was taken by the clock as it was
         usage = []
         for used in sample.usage:
@@ -184,6 +190,7 @@ class Engine:
             self.store.apply(e.JobsMeasured(reading.at, tuple(usage)))
         self.store.apply(e.MachineSampled(reading))
         self._judge_mode(reading.at)
+        self.alarms.look(reading.at)
         self._sample = machine_sample(self.state, reading.at)
         if self._sample is not None:
             self.store.samples.append(self._sample)
@@ -302,9 +309,9 @@ class Engine:
     # --- telling -----------------------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        notices, self._notices = self._notices, []
+        told = self.telling.take_unpublished()
         sample, self._sample = self._sample, None
-        for notice in notices:
+        for notice in told:
             self._notifier.notify(notice)
-        if notices or sample is not None or self.store.unpublished or self.store.gone:
-            self.published(notices, sample)
+        if told or sample is not None or self.store.unpublished or self.store.gone:
+            self.published(told, sample)

@@ -113,6 +113,22 @@ def _record(event: e.JobSubmitted) -> JobRecord:
     return JobRecord(event.id, event.spec, event.at, event.sequence, 0, status, 0)
 
 
+def why_not_now(engine: Engine, job: Job, now: float) -> str | None:
+    """What the planner would say to this held job, released and put first, on a copy of State; None: it starts."""
+    fork = engine.state.fork()
+    fork.bring(engine.state, [dependency.job for dependency in job.spec.after])
+    for event in (e.JobRestored(now, job), e.JobMovedFirst(now, job.id), e.JobReleased(now, job.id)):
+        apply(fork, event)
+    tried = fork.jobs[job.id]
+    if isinstance(tried.status, Finished):
+        return tried.status.why or "it could never run"
+    decided = plan(fork, now)
+    if any(isinstance(action, Start) and action.id == job.id for action in decided.actions):
+        return None
+    waits = decided.waits[job.id]
+    return waits[0].sentence if waits else "it cannot start yet"
+
+
 def preview(engine: Engine, submission: Submission) -> tuple[Job, bool, str]:
     """What the real planner would do with it now, on a bounded copy of State (D3): the job, started?, and why not."""
     now = engine.clock.now()

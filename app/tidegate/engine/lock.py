@@ -1,20 +1,16 @@
-"""The lock that makes one engine per home and machine; the kernel frees it when its holder dies, also by kill -9."""
+"""The locks of a home, one for its engine and one for its window; the kernel frees them when their holder dies."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import IO
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 
 class LockHeld(Exception):
-    """Another engine serves this home; the text is one sentence. ``kind`` is gui, serve, auto or unknown."""
+    """Somebody else has it; the text is one sentence. ``kind`` is gui, serve, auto ... as it said, or unknown."""
 
     def __init__(self, pid: int | None, kind: str) -> None:
         who = "the tray application" if kind == "gui" else "an engine"
@@ -24,8 +20,8 @@ class LockHeld(Exception):
         self.kind = kind
 
 
-class EngineLock:
-    """An advisory lock on a file that says who holds it."""
+class HomeLock:
+    """An advisory lock on a file that says who holds it; freed by the kernel also after ``kill -9``."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,23 +31,45 @@ class EngineLock:
         """Take the lock without waiting; raises LockHeld."""
         handle = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+")
         try:
-            if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle.fileno())
         except OSError:
             held = _holder(handle)
             handle.close()
             raise held from None
-        handle.seek(0)
-        handle.truncate()
-        json.dump({"pid": os.getpid(), "kind": kind}, handle)
-        handle.flush()
         self._file = handle
+        self.say(kind)
+
+    def say(self, kind: str) -> None:
+        """Tell who asks for it what the holder is, or is doing now."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            json.dump({"pid": os.getpid(), "kind": kind}, self._file)
+            self._file.flush()
 
     def release(self) -> None:
         """Give it back; harmless when it is not held."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    FAR_BEHIND = 1 << 30
+
+    def _lock(handle: int) -> None:
+        # Far behind what is written: there a locked byte could not be read by those who want to know the holder.
+        os.lseek(handle, FAR_BEHIND, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _holder(handle: IO[str]) -> LockHeld:

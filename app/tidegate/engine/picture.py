@@ -200,6 +200,7 @@ def machine_sample(state: State, now: float) -> MachineSample | None:
     if reading is None:
         return None
     jobs = []
+    card_jobs: list[tuple[int, str, int]] = []
     reserved = ours = running = 0
     for job in state.active.values():
         if state.waits_behind(job):
@@ -211,6 +212,8 @@ def machine_sample(state: State, now: float) -> MachineSample | None:
         memory = usage.memory_bytes if usage is not None else None
         ours += memory or 0
         jobs.append((str(job.id), memory, usage.cores if usage is not None else None))
+        if usage is not None:
+            card_jobs += [(card, str(job.id), size) for card, size in usage.gpu_memory_bytes]
     available = reading.memory_available_bytes
     used = None if available is None else reading.memory_total_bytes - available
     return MachineSample(
@@ -229,4 +232,5 @@ def machine_sample(state: State, now: float) -> MachineSample | None:
             (card.index, card.utilisation_pct, card.memory_used_bytes, card.temperature_c, card.power_w)
             for card in reading.gpus
         ),
+        card_jobs=tuple(card_jobs),
     )

@@ -295,7 +295,10 @@ class TickRecord:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes written in one transaction, in this order. ``durable`` asks for an fsync before ``done``."""
+    """Changes written in one transaction, in this order. ``durable`` asks for an fsync before ``done``.
+
+    ``notices`` have their numbers; of a number given twice the later counts.
+    """
 
     added: tuple[JobRecord, ...] = ()
     changed: tuple[JobRecord, ...] = ()
@@ -304,6 +307,7 @@ class Batch:
     samples: tuple[MachineSample, ...] = ()
     profiles: tuple[Profile, ...] = ()
     meta: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
     durable: bool = False
 
 
@@ -446,6 +450,9 @@ class SettingsPort(Protocol):
     def change(self, name: str, text: str | None) -> SettingView:
         """Write and apply one (None: back to its default); as it is then. Raises SettingRefused."""
 
+    def reset(self, names: Sequence[str] | None) -> list[SettingView]:
+        """Back to their defaults in one piece (None: all); as they are then. Raises SettingRefused."""
+
 
 # --- Desk: how views and the API see an engine ---------------------------------------------------------------------
 
@@ -458,11 +465,15 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What came of a command for one job (``id`` None: for the queue). ``sentence`` says it to a person."""
+    """What came of a command for one job (``id`` None: for the queue). ``sentence`` says it to a person.
+
+    ``offer``: what one may ask for instead, where it was refused and something else would help.
+    """
 
     id: JobId | None
     answer: Answer
     sentence: str
+    offer: Verb | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,7 +557,10 @@ class Desk(Protocol):
         """Every setting with its value."""
 
     def read_log(self, id: JobId, attempt: int | None, offset: int, limit: int) -> LogChunk:
-        """Bytes of a job's log from ``offset`` (negative: from the end). Raises KeyError for an unknown job."""
+        """Bytes of a job's log from ``offset`` (negative: from the end). Raises KeyError for an unknown job.
+
+        ``attempt`` None is the newest; the answer names it, because a job that runs again begins another log.
+        """
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """``listener`` is called on the engine's thread, in order; the returned function ends it."""
@@ -567,6 +581,9 @@ class Desk(Protocol):
 
     async def change_setting(self, name: str, text: str | None) -> SettingView:
         """Written to the home's file and applied (None: back to its default). Raises SettingRefused."""
+
+    async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        """Taken out of the home's file together (None: all), so that no order matters. Raises SettingRefused."""
 
     async def set_policy(self, policy: Policy) -> None: ...
 

@@ -81,6 +81,7 @@ class Reading:
             journal_error=state.journal_error,
             warnings=tuple(self._engine.warnings),
             event_id=self._engine.store.event_id,
+            alerts=self._engine.alarms.views,
         )
 
     def samples(self, since: float) -> list[MachineSample]:
@@ -159,12 +160,14 @@ class Reading:
         return sorted(elements, key=lambda job: job.id)
 
 
-def read_log(path: str, offset: int, limit: int, ended: bool, dropped: tuple[int, int] | None) -> LogChunk:
+def read_log(
+    path: str, offset: int, limit: int, ended: bool, dropped: tuple[int, int] | None, attempt: int = 1
+) -> LogChunk:
     """A piece of a file; a missing one is empty (the job has not started, or its log was deleted)."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:
-        return LogChunk(b"", 0, 0, 0, None, ended, path)
+        return LogChunk(b"", 0, 0, 0, None, ended, path, attempt)
     try:
         size = os.fstat(handle).st_size
         start = max(0, size + offset) if offset < 0 else min(offset, size)
@@ -176,4 +179,4 @@ def read_log(path: str, offset: int, limit: int, ended: bool, dropped: tuple[int
         data = os.pread(handle, max(0, until - start), start)
     finally:
         os.close(handle)
-    return LogChunk(data, start, start + len(data), size, dropped, ended, path)
+    return LogChunk(data, start, start + len(data), size, dropped, ended, path, attempt)

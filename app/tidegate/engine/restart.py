@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
 from tidegate.core.job import Job, JobId, Paused, PauseReason, Running, Starting, Stopping
+from tidegate.engine import notices
 from tidegate.engine.ports import KnownRun, Reconnected, Restored
+from tidegate.engine.telling import META_NEXT_NOTICE
 
 if TYPE_CHECKING:
     from tidegate.engine.engine import Engine
@@ -24,6 +26,8 @@ async def restore(engine: Engine) -> None:
     restored = engine.journal.load(engine.finished_in_memory)
     _load_jobs(engine, restored)
     engine.warnings.extend(restored.warnings)
+    for warning in restored.warnings:
+        engine.telling.tell(notices.warned(engine.clock.now(), warning))
     tokens = {job.attempts[-1].token: job.id for job in engine.state.active.values()}
     for token, id in tokens.items():
         engine.runs.register(token, id)
@@ -33,6 +37,7 @@ async def restore(engine: Engine) -> None:
 
 def _load_jobs(engine: Engine, restored: Restored) -> None:
     now = engine.clock.now()
+    engine.telling.restore(restored.meta.get(META_NEXT_NOTICE))
     for profile in restored.profiles:
         engine.state.profiles[profile.key] = profile
     # Ended jobs first: others may wait for how they ended.

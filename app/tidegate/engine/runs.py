@@ -10,9 +10,9 @@ from tidegate.core import events as e
 from tidegate.core.actions import Pause
 from tidegate.core.job import Finished, Job, JobId, Outcome, Paused, PauseReason, Running, RunRef, Starting, Stopping
 from tidegate.core.transitions import IllegalMove
+from tidegate.engine import notices
 from tidegate.engine.ports import (
     HelperLost,
-    Notice,
     ProcessEvent,
     RunActionFailed,
     RunEnd,
@@ -76,6 +76,7 @@ class Runs:
         engine = self._engine
         if isinstance(event, HelperLost):
             log.warning("the process helper was lost: %s", event.why)
+            engine.telling.tell(notices.helper_lost(event))
             return
         id = self._tokens.get(event.token)
         job = engine.state.jobs.get(id) if id is not None else None
@@ -110,6 +111,8 @@ class Runs:
         engine = self._engine
         engine.note_reaped(event.cpu_s, event.token)
         at = max(event.at, job.attempts[-1].intended_at)
+        if event.started_at is not None:
+            engine.alarms.note_start(job.status, event.started_at)  # where its start was not told apart from its end
         engine.record(
             e.JobExited(
                 at,
@@ -151,6 +154,7 @@ class Runs:
         if isinstance(before, Running | Paused):
             return  # known already: the helper said it twice
         engine.record(e.JobStarted(at, job.id, run))
+        engine.alarms.note_start(before, at)
         now = engine.clock.now()
         wish = self._pauses.pop(job.id, None)
         match job.status:
@@ -180,7 +184,7 @@ class Runs:
             engine.record(e.JobResumed(engine.clock.now(), id))
         elif event.action == "resume" and isinstance(job.status, Running):
             engine.record(e.JobPaused(engine.clock.now(), id, PauseReason.USER))
-        engine.note_notice(Notice(event.at, f"Could not {event.action} {job.spec.name}", event.why, id, "error"))
+        engine.telling.tell(notices.action_failed(job, event))
         self._confirm(event.token, event.action, event.why)
 
     # --- waiting for things to be so ---------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tidegate.core.places import skipped_because
 from tidegate.core.texts import format_moment
 from tidegate.core.verdicts import never_fits
 from tidegate.engine.engine import Engine
+from tidegate.engine.intake import why_not_now
 from tidegate.engine.ports import Command, Verb
 
 
@@ -61,7 +62,15 @@ class Done:
     sentence: str
 
 
-Verdict = Done | str  # a bare sentence is a refusal
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """It is not so, and why; but ``offer`` may be asked for."""
+
+    sentence: str
+    offer: Verb
+
+
+Verdict = Done | Instead | str  # a bare sentence is a refusal
 
 
 def _is(job: Job) -> str:
@@ -190,7 +199,7 @@ def start(asked: Asked, job: Job) -> Verdict:
     if asked.command.force:
         engine.record(e.JobForced(now, job.id))
     elif isinstance(job.status, Held):
-        engine.record(e.JobReleased(now, job.id))
+        return _start_held(engine, job, now)
     if job.outcome is not None:
         return _skipped(job)
     if not asked.command.force:
@@ -198,11 +207,33 @@ def start(asked: Asked, job: Job) -> Verdict:
     engine.tick()
     if not isinstance(job.status, Queued):
         return Done(f"started job {job.id}")
-    waits = engine.plan.waits[job.id] if engine.plan is not None else ()
-    sentence = waits[0].sentence if waits else "it starts as soon as it can"
+    sentence = _why_queued(engine, job)
     if job.id in engine.state.forced:
         return Done(f"job {job.id} starts as soon as it may: {sentence}")
     return f"job {job.id} waits: {sentence}"
+
+
+def _why_queued(engine: Engine, job: Job) -> str:
+    waits = engine.plan.waits[job.id] if engine.plan is not None else ()
+    return waits[0].sentence if waits else "it starts as soon as it can"
+
+
+def _start_held(engine: Engine, job: Job, now: float) -> Verdict:
+    """At once or not at all: who held it back did not ask for a place in line, so that is only offered."""
+    dependency = broken(engine.state, job)
+    if dependency is not None:
+        return f"job {job.id} stays on hold: {skipped_because(dependency)}"
+    why = why_not_now(engine, job, now)
+    if why is None:
+        engine.record(e.JobReleased(now, job.id))
+        engine.record(e.JobMovedFirst(now, job.id))
+        engine.tick()
+        if not isinstance(job.status, Queued):
+            return Done(f"started job {job.id}")
+        # A reading taken at the last moment said otherwise.
+        why = _why_queued(engine, job)
+        engine.record(e.JobHeld(now, job.id))
+    return Instead(f"job {job.id} stays on hold: {why}; release it to let it join the queue", Verb.RELEASE)
 
 
 def edit(asked: Asked, job: Job) -> Verdict:

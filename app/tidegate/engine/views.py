@@ -159,6 +159,23 @@ class IntakeView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertView:
+    """Something about the machine that lasts too long. ``severity`` is info, warning or critical.
+
+    ``sentence`` has the figure of this moment; ``title`` and ``advice`` stay the same while it lasts.
+    """
+
+    name: str
+    card: int | None
+    since: float
+    sentence: str
+    severity: str
+    service: str | None = None
+    title: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """The engine in one picture."""
 
@@ -177,11 +194,16 @@ class StatusView:
     journal_error: str | None
     warnings: tuple[str, ...]
     event_id: int
+    alerts: tuple[AlertView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MachineSample:
-    """One point of the curves. ``jobs`` is (job id, memory bytes, cores) of every live job, in order of start."""
+    """One point of the curves. ``jobs`` is (job id, memory bytes, cores) of every live job, in order of start.
+
+    ``cards`` is (index, utilisation %, memory bytes, degrees C, watts); ``card_jobs`` is (card, job id, memory bytes)
+    of every live job known to have memory there, in the same order of start.
+    """
 
     at: float
     mode: str
@@ -197,6 +219,7 @@ class MachineSample:
     cards: tuple[tuple[int, float | None, int | None, float | None, float | None], ...] = ()
     memory_max_bytes: int | None = None
     cpu_max_pct: float | None = None
+    card_jobs: tuple[tuple[int, str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +244,7 @@ class LogChunk:
     """A piece of a log. ``offset`` is where ``data`` begins, ``size`` the log's length as written.
 
     ``dropped`` is (from, to) of the middle that a capped log gave back, or None. ``ended`` when nothing more comes.
+    ``attempt`` is whose log it is; offsets count within one attempt. A job that has not started has an empty first.
     """
 
     data: bytes
@@ -230,6 +254,7 @@ class LogChunk:
     dropped: tuple[int, int] | None
     ended: bool
     path: str
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +262,7 @@ class SettingView:
     """One setting. ``value`` is plain (bytes, seconds, None for auto), ``text`` what a person would write.
 
     ``source`` is default, config.toml, environment or command line; the last two win over what is written.
+    ``automatic`` says what "auto" means where that is accepted; ``variable`` is the environment's name for it.
     """
 
     name: str
@@ -256,3 +282,5 @@ class SettingView:
     help: str
     accepted: str
     needs_restart: bool
+    automatic: str | None = None
+    variable: str = ""

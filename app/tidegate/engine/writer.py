@@ -75,13 +75,16 @@ class Writer:
         if samples or engine.closed:
             profiles = tuple(self._taught.values())
             self._taught.clear()
-        if changed or ticks or samples or ended or profiles:
+        notices, counter = engine.telling.take_unwritten()
+        if changed or ticks or samples or ended or profiles or notices:
             batch = Batch(
                 changed=tuple(changed),
                 attempts=tuple(attempts),
                 ticks=tuple(ticks),
                 samples=samples,
                 profiles=profiles,
+                meta=counter,
+                notices=notices,
             )
             self._journal.write(batch, (lambda error: self._written(error, ended)) if ended else None)
         if starting:

@@ -21,7 +21,7 @@ _GAP_STEPS, _GAP_S = 3, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is stacked: ``memory`` in bytes, ``cpu`` in cores, or ``card`` (memory in use of card ``index``)."""
+    """What is stacked: ``memory`` in bytes, ``cpu`` in cores, or ``card`` (memory of card ``index``)."""
 
     kind: str
     index: int = 0
@@ -30,7 +30,8 @@ class Metric:
         """Use by other programs, and by each job in order of start. None where it is unknown."""
         if self.kind == "card":
             used = next((card[2] for card in sample.cards if card[0] == self.index), None)
-            return used, ()
+            jobs = [(id, float(size)) for card, id, size in sample.card_jobs if card == self.index]
+            return None if used is None else max(0.0, used - sum(size for _, size in jobs)), jobs
         if self.kind == "cpu":
             jobs = [(id, used) for id, _, used in sample.jobs if used is not None]
             if sample.cpu_pct is None or cores is None:

@@ -18,9 +18,13 @@ SENTENCES_SHOWN = 3
 
 
 class Commands(QObject):
-    """The one door for everything a person asks. ``failed(str)`` carries sentences for the message bar."""
+    """The one door for everything a person asks. ``failed(str)`` carries sentences for the message bar.
+
+    ``refused(str, Command)`` instead, when something else may be asked for: the sentence, and that.
+    """
 
     failed = Signal(str)
+    refused = Signal(str, object)
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,8 +51,19 @@ class Commands(QObject):
 
     async def _command(self, command: Command) -> None:
         refused = [each for each in await self.desk.command(command) if each.answer is not Answer.DONE]
-        if refused:
+        if not refused:
+            return
+        offers = {each.offer for each in refused}
+        ids = tuple(each.id for each in refused if each.id is not None)
+        offer = offers.pop() if len(offers) == 1 else None
+        if offer is None:
             self.failed.emit(self._summary(refused))
+        else:
+            self.refused.emit(self._summary(refused), Command(offer, ids))
+
+    def ask(self, command: Command) -> asyncio.Task[Any]:
+        """The same for a command that is made already."""
+        return self.run(self._command(command))
 
     def _summary(self, refused: Sequence[CommandResult]) -> str:
         sentences = list(dict.fromkeys(each.sentence for each in refused))
@@ -56,7 +71,7 @@ class Commands(QObject):
         rest = len(sentences) - len(shown)
         if rest:
             shown.append(self.tr("{count} more were refused.").format(count=rest))
-        return " ".join(shown)
+        return " ".join(_said(sentence) for sentence in shown)
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -70,3 +85,8 @@ class Commands(QObject):
             return
         log.error("a command from the window failed", exc_info=error)
         self.failed.emit(self.tr("That did not work: {error}").format(error=error))
+
+
+def _said(clause: str) -> str:
+    """The engine's clause as a sentence that stands alone."""
+    return clause[:1].upper() + clause[1:] + ("" if clause.endswith((".", "?")) else ".")

@@ -1,23 +1,39 @@
-"""The panel of one job: its command, why it waits with the numbers, its runs, and the end of its log."""
+"""The panel of one job: what can be done with it, why it waits, its command and runs, and the log of each run."""
 
 from __future__ import annotations
 
 import time
-from html import escape
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from tidegate.core.texts import format_duration, format_size
-from tidegate.engine.ports import Verb
-from tidegate.engine.views import JobView, WaitView
+from tidegate.engine.views import JobView
 from tidegate.gui import words
+from tidegate.gui.attempt_list import AttemptList
 from tidegate.gui.commands import Commands
+from tidegate.gui.elided_label import ElidedLabel
+from tidegate.gui.fact_list import FactList
+from tidegate.gui.job_actions import JobActions
+from tidegate.gui.job_facts import facts_of, why_of
+from tidegate.gui.log_panel import LogPanel
 from tidegate.gui.log_view import LogView
+from tidegate.gui.shapes import paint_shape
 from tidegate.gui.theme import Theme, font
 
-ATTEMPTS_SHOWN = 8
+DOT_PX = 8
+PRIMARY = {
+    "queued": ("start", "hold", "cancel"),
+    "held": ("release", "start", "cancel"),
+    "starting": ("pause", "cancel"),
+    "running": ("pause", "cancel"),
+    "paused": ("resume", "cancel"),
+    "stopping": ("kill",),
+    "finished": ("retry",),
+}
+"""The buttons one most likely wants; everything else is under *More*."""
+ORDER = ("release", "start", "hold", "pause", "resume", "retry", "kill", "cancel")
 
 
 class Details(QFrame):
@@ -28,205 +44,167 @@ class Details(QFrame):
     def __init__(self, commands: Commands, theme: Theme) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self._commands = commands
+        self.setAccessibleName(self.tr("Job"))
         self._theme = theme
         self._job: JobView | None = None
-        self._told = ""
+        self.actions_of_job = JobActions(commands, self._chosen, self, theme, keys=False)
+        self.log_panel = LogPanel(commands, theme, self)
+        self.log: LogView = self.log_panel.view
+        self.actions_of_job.open_log.connect(lambda _id: self.log.setFocus())
+        self.attempts = AttemptList(theme)
+        self.attempts.picked.connect(lambda _number: self._show_log())
         column = QVBoxLayout(self)
         column.setContentsMargins(16, 8, 16, 16)
         column.setSpacing(8)
         column.addLayout(self._head())
         body = QHBoxLayout()
         body.setSpacing(16)
-        body.addWidget(self._facts(), 2)
-        body.addLayout(self._log_side(), 3)
+        body.addWidget(self._facts_side(), 2)
+        body.addWidget(self.log_panel, 3)
         column.addLayout(body, 1)
+        theme.changed.connect(self._show_again)
 
     def show_job(self, job: JobView) -> None:
-        other = self._job is None or self._job.id != job.id
+        now = time.time()
         self._job = job
         status = words.status_word(job)
         self._title.setText(words.printable(words.title(job)))
         self._status.setText(f"{status.word} · #{job.id}")
         self._status.setStyleSheet(f"color: {getattr(self._theme.tokens, status.tone)}")
-        text = _facts_as_text(job, time.time(), self._theme)
-        if text != self._told:
-            self._told = text
-            self._text.setText(text)
-        self._pause.setVisible(job.status in ("running", "paused"))
-        self._pause.setText(self.tr("Resume") if job.status == "paused" else self.tr("Pause"))
-        self._stop.setVisible(job.status != "finished")
-        self._again.setVisible(job.status == "finished")
-        if other:
-            self._follow.setChecked(True)
-        self.log.setPlaceholderText(
-            self.tr("Nothing was written yet.") if job.attempts else self.tr("Its output appears here once it runs.")
-        )
-        self.log.show_log(job.id, job.attempts or None)
+        self._dot.show_tone(status.tone)
+        self._offer(PRIMARY.get(job.status, ()))
+        self.why.show_facts(why_of(job, now))
+        self.facts.show_facts(facts_of(job, now))
+        self.attempts.show_attempts(job, now)
+        has_runs = self.attempts.rowCount() > 0
+        self._runs_label.setVisible(has_runs)
+        self.attempts.setVisible(has_runs)
+        self._below_runs.setVisible(has_runs)
+        self._show_log()
 
     @property
     def job_id(self) -> str | None:
         return None if self._job is None else self._job.id
 
+    # --- Building ---
+
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
-        self._title = QLabel("")
-        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._dot = _Dot(self._theme)
+        self._title = ElidedLabel(elide=Qt.TextElideMode.ElideMiddle)
         self._title.setFont(font(14, QFont.Weight.DemiBold))
         self._status = QLabel("")
         self._status.setTextFormat(Qt.TextFormat.PlainText)
         self._status.setFont(font(12, QFont.Weight.Medium))
+        verbs = QHBoxLayout()
+        verbs.setSpacing(4)
+        self.buttons = {name: self._verb_button(name) for name in ORDER}
+        for button in self.buttons.values():
+            verbs.addWidget(button)
+        self.more = self._button(self.tr("More"), self._open_more)
+        self.more.setAccessibleName(self.tr("More that can be done with this job"))
+        away = self._button(self.tr("Close"), self.closed.emit)
+        away.setToolTip(self.tr("Esc"))
+        row.addWidget(self._dot)
         row.addWidget(self._title)
         row.addWidget(self._status)
         row.addStretch(1)
-        self._pause = self._button(self.tr("Pause"), self._pause_or_resume)
-        self._stop = self._button(self.tr("Cancel"), lambda: self._send(Verb.CANCEL))
-        self._again = self._button(self.tr("Run again"), lambda: self._send(Verb.RETRY))
-        away = self._button(self.tr("Close"), self.closed.emit)
-        for button in (self._pause, self._stop, self._again, away):
-            row.addWidget(button)
+        row.addLayout(verbs)
+        row.addWidget(self.more)
+        row.addWidget(away)
         return row
 
-    def _button(self, label: str, slot: object) -> QPushButton:
-        button = QPushButton(label)
-        button.setProperty("role", "quiet")
-        button.clicked.connect(lambda _checked=False: slot())  # type: ignore[operator]
+    def _verb_button(self, name: str) -> QPushButton:
+        button = self._button(self.actions_of_job.label(name), lambda: self.actions_of_job.do(name))
+        button.setToolTip(self.actions_of_job.known[name].hint)
+        button.hide()
         return button
 
-    def _facts(self) -> QWidget:
-        self._text = QLabel("")
-        self._text.setTextFormat(Qt.TextFormat.RichText)
-        self._text.setWordWrap(True)
-        self._text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self._text.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
-        )
+    def _button(self, label: str, slot: Callable[[], object]) -> QPushButton:
+        button = QPushButton(label)
+        button.setProperty("role", "quiet")
+        button.clicked.connect(lambda _checked=False: slot())
+        return button
+
+    def _facts_side(self) -> QWidget:
+        self.why, self.facts = FactList(), FactList()
+        self._runs_label = QLabel(self.tr("Runs"))
+        self._runs_label.setProperty("role", "muted")
+        self._runs_label.setFont(font(11))
+        self._below_runs = QWidget()
+        self._below_runs.setFixedHeight(8)
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.why)
+        column.addWidget(self._runs_label)
+        column.addWidget(self.attempts)
+        column.addWidget(self._below_runs)
+        column.addWidget(self.facts)
+        column.addStretch(1)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self._text)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(inside)
         area.viewport().setAutoFillBackground(False)
-        self._text.setAutoFillBackground(False)
+        inside.setAutoFillBackground(False)
         return area
 
-    def _log_side(self) -> QVBoxLayout:
-        side = QVBoxLayout()
-        side.setSpacing(4)
-        row = QHBoxLayout()
-        name = QLabel(self.tr("Log"))
-        name.setFont(font(12, QFont.Weight.DemiBold))
-        self._log_state = QLabel("")
-        self._log_state.setProperty("role", "muted")
-        self._log_state.setFont(font(11))
-        self._follow = QCheckBox(self.tr("Follow"))
-        self._follow.setChecked(True)
-        row.addWidget(name)
-        row.addWidget(self._log_state)
-        row.addStretch(1)
-        row.addWidget(self._follow)
-        self.log = LogView(self._commands)
-        self.log.told.connect(self._log_state.setText)
-        self._follow.toggled.connect(self.log.set_follow)
-        side.addLayout(row)
-        side.addWidget(self.log, 1)
-        return side
+    # --- What is shown ---
 
-    def _pause_or_resume(self) -> None:
+    def _chosen(self) -> Sequence[JobView]:
+        return [] if self._job is None else [self._job]
+
+    def _offer(self, names: Sequence[str]) -> None:
+        for name, button in self.buttons.items():
+            button.setVisible(name in names)
+
+    def _show_log(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        waits = job.status in ("queued", "held") and not job.attempts
+        self.log.setPlaceholderText(
+            self.tr("Its output appears here once it runs.") if waits else self.tr("Nothing was written yet.")
+        )
+        wanted = self.attempts.wanted
+        self.log_panel.show_log(job.id, wanted or job.attempts or 1, newest=wanted is None)
+
+    def _show_again(self) -> None:
         if self._job is not None:
-            self._send(Verb.RESUME if self._job.status == "paused" else Verb.PAUSE)
+            self.attempts.forget()
+            self.show_job(self._job)
 
-    def _send(self, verb: Verb) -> None:
-        if self._job is not None:
-            self._commands.send(verb, [self._job.id])
+    # --- What a person does ---
 
-
-def _facts_as_text(job: JobView, now: float, theme: Theme) -> str:
-    tr = words.tr
-    muted = theme.tokens.muted
-    lines = []
-    if job.status in ("queued", "held", "paused"):
-        reasons = [_reason(wait) for wait in job.waits] or [job.why or ""]
-        lines.append(_fact(tr("Why it waits"), "\n".join(filter(None, reasons)), muted))
-    elif job.why:
-        lines.append(_fact(tr("Why"), job.why, muted))
-    lines.append(_fact(tr("Command"), words.command_line(job), muted))
-    lines.append(_fact(tr("Folder"), words.printable(job.cwd), muted))
-    lines.append(_fact(tr("Asks for"), _asks_for(job), muted))
-    if job.status not in ("queued", "held"):
-        lines.append(_fact(tr("Uses"), _uses(job), muted))
-    lines.append(_fact(tr("Times"), words.exact_times(job), muted))
-    runs = [words.attempt(each, now) for each in job.attempt_list[-ATTEMPTS_SHOWN:]]
-    lines.append(_fact(tr("Runs"), "\n".join(runs), muted))
-    return "".join(line for line in lines if line)
-
-
-def _fact(label: str, text: str, muted: str) -> str:
-    if not text:
-        return ""
-    shown = escape(text).replace("\n", "<br>")
-    return (
-        f'<p style="margin:0 0 8px 0"><span style="color:{muted};font-size:11px">{escape(label)}</span><br>{shown}</p>'
-    )
-
-
-def _reason(wait: WaitView) -> str:
-    """The sentence, with the numbers behind it and when it may end."""
-    figures = []
-    for name, value in wait.numbers.items():
-        if _said(name, value, wait.sentence):
-            continue
-        label = name.removesuffix("_bytes").removesuffix("_pct").removesuffix("_s").replace("_", " ")
-        if name.endswith("_bytes"):
-            figures.append(f"{label} {format_size(value)}")
-        elif name.endswith("_pct"):
-            figures.append(f"{label} {value:.0f} %")
-        elif name.endswith("_s"):
-            figures.append(f"{label} {format_duration(value)}")
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.closed.emit()
         else:
-            figures.append(f"{label} {value:g}")
-    return f"{wait.sentence} ({', '.join(figures)})" if figures else wait.sentence
+            super().keyPressEvent(event)
+
+    def _open_more(self) -> None:
+        self.actions_of_job.menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height() + 4)))
 
 
-def _said(name: str, value: float, sentence: str) -> bool:
-    """Whether the sentence has this figure already."""
-    figure = format_size(value).partition(" ")[0] if name.endswith("_bytes") else f"{value:g}"
-    return figure in sentence
+class _Dot(QWidget):
+    """The status as the table has it: a dot in its colour beside the word."""
 
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._tone = "muted"
+        self.setFixedSize(QSize(DOT_PX + 2, DOT_PX + 2))
 
-def _asks_for(job: JobView) -> str:
-    tr = words.tr
-    if job.estimate is None:
-        return ""
-    source = {
-        "declared": tr("as declared"),
-        "learned": tr("learned from earlier runs"),
-        "default": tr("a guess until it is known"),
-    }.get(job.estimate.source, job.estimate.source)
-    size = format_size(job.estimate.memory_bytes)
-    parts = [tr("{size} of memory, {source}").format(size=size, source=source)]
-    cores = tr("{count} core") if job.estimate.cores == 1 else tr("{count} cores")
-    parts.append(cores.format(count=f"{job.estimate.cores:g}"))
-    if job.estimate.gpu is not None:
-        parts.append(tr("{count} GPU").format(count=f"{job.estimate.gpu.count:g}"))
-    if job.time_limit_s is not None:
-        parts.append(tr("at most {duration}").format(duration=format_duration(job.time_limit_s)))
-    parts.append(tr("priority {priority}").format(priority=job.priority))
-    return " · ".join(parts)
+    def show_tone(self, tone: str) -> None:
+        if tone != self._tone:
+            self._tone = tone
+            self.update()
 
-
-def _uses(job: JobView) -> str:
-    tr = words.tr
-    parts = []
-    if job.usage.memory_bytes is not None and job.status != "finished":
-        parts.append(tr("{size} of memory now").format(size=format_size(job.usage.memory_bytes)))
-    if job.usage.peak_memory_bytes is not None:
-        parts.append(tr("peak {size}").format(size=format_size(job.usage.peak_memory_bytes)))
-    if job.usage.cores is not None and job.status != "finished":
-        parts.append(tr("{count} cores").format(count=f"{job.usage.cores:.1f}"))
-    if job.usage.processes is not None and job.status != "finished":
-        processes = tr("{count} process") if job.usage.processes == 1 else tr("{count} processes")
-        parts.append(processes.format(count=job.usage.processes))
-    for index, size in job.usage.gpu_memory_bytes.items():
-        parts.append(tr("{size} on GPU {index}").format(size=format_size(size), index=index))
-    return " · ".join(parts)
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        middle = QPointF(self.width() / 2, self.height() / 2)
+        paint_shape(painter, "normal", middle, self._theme.colour(self._tone), DOT_PX)

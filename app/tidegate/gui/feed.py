@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 
 from PySide6.QtCore import QObject, Qt, Signal
 
@@ -18,6 +18,7 @@ class Feed(QObject):
     """``jobs_changed(list[JobView], list[str])``; the others carry a StatusView, MachineSample, Notice, SettingView.
 
     While ``watch_jobs(False)`` changes of jobs are dropped, not kept; whoever turns it on again takes a snapshot first.
+    Those of jobs that somebody follows come all the same.
     """
 
     jobs_changed = Signal(object, object)
@@ -33,6 +34,7 @@ class Feed(QObject):
         self._pending: deque[Change] = deque()
         self._announced = False
         self._watch_jobs = False
+        self._followed: Counter[str] = Counter()
         self._unsubscribe: Callable[[], None] | None = None
         self._throttle = Throttle(BATCH_MS, self._deliver, self)
         # Queued: the listener runs inside the engine's own tick, where no view may spend time.
@@ -50,6 +52,17 @@ class Feed(QObject):
 
     def watch_jobs(self, wanted: bool) -> None:
         self._watch_jobs = wanted
+
+    def follow(self, ids: Iterable[str]) -> None:
+        """Deliver the changes of these jobs (an array's elements too); each call is ended by an ``unfollow``."""
+        self._followed.update(ids)
+
+    def unfollow(self, ids: Iterable[str]) -> None:
+        self._followed.subtract(ids)
+        self._followed = +self._followed
+
+    def _wanted(self, id: str) -> bool:
+        return self._watch_jobs or id in self._followed or id.partition(".")[0] in self._followed
 
     def _receive(self, change: Change) -> None:
         """Called by the desk, possibly on another thread: only note it and ring the bell."""
@@ -69,12 +82,14 @@ class Feed(QObject):
         samples = []
         while self._pending:
             change = self._pending.popleft()
-            if self._watch_jobs:
+            if self._watch_jobs or self._followed:
                 for job in change.jobs:
-                    jobs[job.id] = job
+                    if self._wanted(job.id):
+                        jobs[job.id] = job
                 for id in change.gone:
-                    jobs.pop(id, None)
-                    gone.append(id)
+                    if self._wanted(id):
+                        jobs.pop(id, None)
+                        gone.append(id)
             status = change.status or status
             if change.sample is not None:
                 samples.append(change.sample)

@@ -10,30 +10,34 @@ from PySide6.QtSvg import QSvgRenderer
 
 from tidegate.paths import resource
 
-TRAY_SIZES = (16, 22, 24, 32, 48, 64)
-
 
 @lru_cache(maxsize=64)
-def _source(name: str) -> bytes:
+def source(name: str) -> bytes:
+    """The text of an SVG file of ours."""
     return resource("icons", f"{name}.svg").read_bytes()
 
 
 def pixmap(name: str, colour: QColor | None, pixels: int) -> QPixmap:
     """``name`` drawn ``pixels`` wide; ``colour`` is put where the file says currentColor."""
-    source = _source(name)
+    drawing = source(name)
     if colour is not None:
-        source = source.replace(b"currentColor", colour.name().encode())
+        drawing = drawing.replace(b"currentColor", colour.name().encode())
+    return paint_svg(drawing, pixels)
+
+
+def paint_svg(drawing: bytes, pixels: int) -> QPixmap:
+    """The text of a square SVG drawing, painted ``pixels`` wide."""
     made = QPixmap(pixels, pixels)
     made.fill(Qt.GlobalColor.transparent)
     painter = QPainter(made)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    QSvgRenderer(QByteArray(source)).render(painter, QRectF(0, 0, pixels, pixels))
+    QSvgRenderer(QByteArray(drawing)).render(painter, QRectF(0, 0, pixels, pixels))
     painter.end()
     return made
 
 
 def icon(name: str, colour: QColor | None = None, sizes: tuple[int, ...] = (16, 32)) -> QIcon:
-    """Pixmaps of every size, because a tray host over D-Bus gets the sizes an icon lists and no others."""
+    """A pixmap for every size."""
     made = QIcon()
     for pixels in sizes:
         made.addPixmap(pixmap(name, colour, pixels))
@@ -52,12 +56,6 @@ def page_icon(name: str, resting: QColor, chosen: QColor) -> QIcon:
             painter.end()
             made.addPixmap(wide, QIcon.Mode.Normal, state)
     return made
-
-
-@lru_cache(maxsize=8)
-def tray_icon(state: str) -> QIcon:
-    """``state`` is normal (gate open), high (half), emergency (shut) or paused: shape and colour both differ."""
-    return icon(f"tray-{state}", None, TRAY_SIZES)
 
 
 def application_icon() -> QIcon:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QPoint, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QMenu, QTableView
 
 from tidegate.engine.views import JobView
 from tidegate.gui.commands import Commands
@@ -15,7 +15,8 @@ from tidegate.gui.job_delegate import ROW_PX, JobDelegate
 from tidegate.gui.job_table import Column, JobTable
 from tidegate.gui.theme import Theme
 
-_WIDTHS = {Column.STATUS: 136, Column.MEMORY: 168, Column.GPU: 80, Column.TIMES: 128}
+_WIDTHS = {Column.STATUS: 148, Column.MEMORY: 168, Column.GPU: 80, Column.TIMES: 128}
+_SHIFT = Qt.KeyboardModifier.ShiftModifier
 _NARROW_PX = 840
 """Below this the columns one misses least make room."""
 _LEFT_OUT = (Column.GPU, Column.TIMES)
@@ -24,15 +25,20 @@ _JOB_SHARE, _JOB_LEAST_PX, _JOB_MOST_PX = 0.4, 176, 320
 
 
 class JobList(QTableView):
-    """``chosen_changed()`` when other jobs are selected, ``opened(str)`` when one is asked for by key or menu."""
+    """``chosen_changed()`` when other jobs are selected, ``opened(str)`` when one is asked for by key or menu.
+
+    ``put_away()`` when Escape was pressed: whatever was opened for the chosen job may go.
+    """
 
     chosen_changed = Signal()
     opened = Signal(str)
+    put_away = Signal()
 
     def __init__(self, model: JobTable, commands: Commands, theme: Theme) -> None:
         super().__init__()
         self._jobs = model
         self._kept: list[str] = []
+        self._menu: QMenu | None = None
         self._restoring = False
         self._scroll = 0
         self._cards = False
@@ -40,9 +46,8 @@ class JobList(QTableView):
         self.setItemDelegate(JobDelegate(model, theme, self))
         self.setAccessibleName(self.tr("Jobs"))
         self._dress()
-        self.actions_of_jobs = JobActions(commands, self.chosen, self)
+        self.actions_of_jobs = JobActions(commands, self.chosen, self, theme)
         self.actions_of_jobs.open_log.connect(self.opened)
-        self.customContextMenuRequested.connect(self._open_menu)
         self.doubleClicked.connect(lambda index: self._open_row(index.row()))
         self.selectionModel().selectionChanged.connect(self._on_selection)
         # A reset takes the selection along: it is kept by job and put back.
@@ -59,9 +64,22 @@ class JobList(QTableView):
         row = self._jobs.row_of(id)
         if row is None:
             return False
-        self.selectRow(row)
+        # Not selectRow: with Ctrl or Shift down, as when a key asked for it, that would toggle or extend.
+        wanted = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self.selectionModel().setCurrentIndex(self._jobs.index(row, 0), wanted)
         self.scrollTo(self._jobs.index(row, 0))
         return True
+
+    def choose_all(self, ids: Sequence[str]) -> None:
+        """Select those of these jobs that this filter shows, and bring the first into view."""
+        rows = sorted(row for id in ids if (row := self._jobs.row_of(id)) is not None)
+        chosen = QItemSelection()
+        for row in rows:
+            chosen.select(self._jobs.index(row, 0), self._jobs.index(row, self._jobs.columnCount() - 1))
+        if rows:
+            wanted = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+            self.selectionModel().select(chosen, wanted)
+            self.scrollTo(self._jobs.index(rows[0], 0))
 
     def show_cards(self, wanted: bool) -> None:
         """A machine without graphics cards has no column for them."""
@@ -70,10 +88,21 @@ class JobList(QTableView):
             self._share_width()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+        key, plain = event.key(), not event.modifiers()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and plain:
             self._open_row(self.currentIndex().row())
-            return
-        super().keyPressEvent(event)
+        elif key == Qt.Key.Key_Menu or (key == Qt.Key.Key_F10 and event.modifiers() == _SHIFT):
+            self._open_menu_at_row()
+        elif key == Qt.Key.Key_Escape:
+            self.put_away.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            self._open_menu_at_row()
+        elif self.chosen():
+            self._open_menu(event.globalPos())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -90,7 +119,6 @@ class JobList(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.setCornerButtonEnabled(False)
         rows, columns = self.verticalHeader(), self.horizontalHeader()
         rows.hide()
@@ -115,9 +143,25 @@ class JobList(QTableView):
         columns.resizeSection(Column.JOB, name)
         columns.resizeSection(Column.WHY, room - name)
 
-    def _open_menu(self, at: QPoint) -> None:
+    def _open_menu_at_row(self) -> None:
+        """Below the current row, where the eye is; some desktops report the key as a key, some as a wish for a menu."""
+        current = self._jobs.job_at(self.currentIndex().row())
+        if current is not None and not self.selectionModel().hasSelection():
+            self.choose(current.id)
         if self.chosen():
-            self.actions_of_jobs.menu().popup(self.viewport().mapToGlobal(at))
+            self.scrollTo(self.currentIndex())
+            row = self.visualRect(self._jobs.index(self.currentIndex().row(), Column.JOB))
+            self._open_menu(self.viewport().mapToGlobal(row.bottomLeft()))
+
+    def _open_menu(self, at: QPoint) -> None:
+        if self._menu is not None and self._menu.isVisible():
+            return
+        self._menu = self.actions_of_jobs.menu()
+        self._menu.destroyed.connect(self._forget_menu)
+        self._menu.popup(at)
+
+    def _forget_menu(self) -> None:
+        self._menu = None
 
     def _open_row(self, row: int) -> None:
         job = self._jobs.job_at(row)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from tidegate.engine.views import JobView
 from tidegate.gui import words
 from tidegate.gui.job_book import Filter, JobBook, Key, Move
+from tidegate.gui.job_match import JobMatch
 
 MANY_MOVES = 24
 """From here on one reset is cheaper than telling the view about each row."""
@@ -46,6 +47,7 @@ class JobTable(QAbstractTableModel):
         self._clock = clock
         self._rows: list[Key] = []
         self.filter = Filter.ALL
+        self.matching = JobMatch("")
 
     # --- What it shows ---
 
@@ -53,25 +55,45 @@ class JobTable(QAbstractTableModel):
         self.filter = wanted
         self.reload()
 
+    def set_text(self, text: str) -> None:
+        """Only jobs that these words mean; empty: all of the filter."""
+        self.matching = JobMatch(text)
+        self.reload()
+
     def reload(self) -> None:
+        keys = self._book.in_order(self.filter)
+        if self.matching:
+            keys = [key for key in keys if self._means(key)]
+        self._replace(keys)
+
+    def _replace(self, rows: list[Key]) -> None:
         self.beginResetModel()
-        self._rows = self._book.in_order(self.filter)
+        self._rows = rows
         self.endResetModel()
+
+    def _means(self, key: Key) -> bool:
+        id = self._book.ids.get(key)
+        return id is not None and self.matching(self._book.jobs[id])
 
     def apply(self, moves: Sequence[Move]) -> None:
         groups = self.filter.value
         structural: list[Move] = []
         for move in moves:
-            if move.old == move.new:
+            if move.old == move.new and not self.matching:
                 if move.new is not None and move.new[0] in groups:
                     self._touch(move.new)
                 continue
             old = move.old if move.old is not None and move.old[0] in groups else None
             new = move.new if move.new is not None and move.new[0] in groups else None
-            if old is not None or new is not None:
+            if self.matching:
+                old = old if old is not None and self._row_at(old) is not None else None
+                new = new if new is not None and self._means(new) else None
+            if old is not None and old == new:
+                self._touch(old)
+            elif old is not None or new is not None:
                 structural.append(Move(move.id, old, new))
         if len(structural) > MANY_MOVES:
-            self.reload()
+            self._move_many(structural)
             return
         for move in structural:
             self._move(move)
@@ -91,6 +113,9 @@ class JobTable(QAbstractTableModel):
         key = self._book.keys.get(id)
         if key is None or key[0] not in self.filter.value:
             return None
+        return self._row_at(key)
+
+    def _row_at(self, key: Key) -> int | None:
         row = bisect_left(self._rows, key)
         return row if row < len(self._rows) and self._rows[row] == key else None
 
@@ -170,10 +195,20 @@ class JobTable(QAbstractTableModel):
     # --- Changes ---
 
     def _touch(self, key: Key) -> None:
-        row = bisect_left(self._rows, key)
-        if row == len(self._rows) or self._rows[row] != key:
+        row = self._row_at(key)
+        if row is None:
             return
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+
+    def _move_many(self, moves: Sequence[Move]) -> None:
+        """One reset; what stays is in order already, so that sorting it again costs next to nothing."""
+        left = {move.old for move in moves}
+        rows = [key for key in self._rows if key not in left]
+        # One job may move several times: where it goes last counts.
+        come = {move.id: move.new for move in moves}
+        rows += [key for key in come.values() if key is not None]
+        rows.sort()
+        self._replace(rows)
 
     def _move(self, move: Move) -> None:
         old = None if move.old is None else bisect_left(self._rows, move.old)

@@ -71,9 +71,13 @@ class MessageBar(QWidget):
         self._timer.timeout.connect(self.clear)
         self.hide()
 
-    def show_error(self, sentence: str) -> None:
-        """Stays until it is put away or another comes."""
-        self._pass(sentence, "error", None)
+    def show_error(self, sentence: str, offer: Offer | None = None) -> None:
+        """Stays until it is put away or another comes; an offer that was taken puts it away too."""
+        self._pass(sentence, "error", None if offer is None else Offer(offer.label, lambda: self._take(offer)))
+
+    def _take(self, offer: Offer) -> None:
+        self.clear()
+        offer.do()
 
     def show_info(self, sentence: str, offer: Offer | None = None) -> None:
         """Goes by itself after some seconds."""

@@ -17,6 +17,7 @@ class Preferences(QObject):
     def __init__(self, desk: Desk, feed: Feed, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings = {setting.name: setting for setting in desk.settings()}
+        self._at_start = {name: setting.value for name, setting in self._settings.items()}
         feed.setting_changed.connect(self._take)
 
     def all(self) -> list[SettingView]:
@@ -24,6 +25,10 @@ class Preferences(QObject):
 
     def setting(self, name: str) -> SettingView:
         return self._settings[name]
+
+    def waits_for_restart(self, setting: SettingView) -> bool:
+        """Whether it was changed since this program started, and takes effect when it starts again."""
+        return setting.needs_restart and setting.value != self._at_start.get(setting.name)
 
     def flag(self, name: str) -> bool:
         return bool(self._settings[name].value)

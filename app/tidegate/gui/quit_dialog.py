@@ -28,8 +28,8 @@ def ask_to_quit(status: StatusView, owner: QWidget | None, quit_now: Callable[[b
     box.setText(_title(running, waiting))
     box.setInformativeText(_consequence(running, waiting))
     if running:
-        keep = box.addButton(_tr("Keep jobs running"), QMessageBox.ButtonRole.AcceptRole)
-        stop = box.addButton(_tr("Stop jobs"), QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(_tr("&Keep jobs running"), QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(_tr("&Stop jobs"), QMessageBox.ButtonRole.DestructiveRole)
         stop.clicked.connect(lambda: quit_now(True))
     else:
         keep = box.addButton(_tr("Quit"), QMessageBox.ButtonRole.AcceptRole)
@@ -52,7 +52,9 @@ def _title(running: int, waiting: int) -> str:
 
 def _consequence(running: int, waiting: int) -> str:
     parts = []
-    if running:
+    if running == 1:
+        parts.append(_tr("It can go on without this window; nobody watches the memory as closely then."))
+    elif running:
         parts.append(_tr("They can go on without this window; nobody watches the memory as closely then."))
     if waiting:
         parts.append(_tr("Waiting jobs stay in line and go on when Tidegate runs again."))

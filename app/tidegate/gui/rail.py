@@ -7,6 +7,7 @@ from PySide6.QtGui import QFont, QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from tidegate.gui.icons import page_icon, pixmap
+from tidegate.gui.menu_button import MenuButton
 from tidegate.gui.theme import Theme, font
 
 WIDTH_PX = 176
@@ -27,16 +28,20 @@ class Rail(QFrame):
         column.setSpacing(8)
         head = QHBoxLayout()
         head.setContentsMargins(12, 0, 0, 16)
-        head.setSpacing(10)
+        head.setSpacing(0)
         self._logo = QLabel()
         name = QLabel("Tidegate")
         name.setFont(font(16, QFont.Weight.DemiBold))
         head.addWidget(self._logo)
+        head.addSpacing(10)
         head.addWidget(name)
         head.addStretch(1)
+        self.menu = MenuButton(theme)
+        head.addWidget(self.menu)
         column.addLayout(head)
         self._group = QButtonGroup(self)
         self.buttons: dict[str, QPushButton] = {}
+        self._badges: dict[str, QLabel] = {}
         for place, (page, label) in enumerate(pages.items()):
             self._add(page, label, place, column)
         column.addStretch(1)
@@ -55,6 +60,15 @@ class Rail(QFrame):
     def show_footer(self, text: str) -> None:
         self._footer.setText(text)
 
+    def show_badge(self, page: str, text: str, spoken: str) -> None:
+        """A small pill beside a page's word; ``spoken`` is what the whole button is called then. Empty: no pill."""
+        badge = self._badges.get(page)
+        if badge is None:
+            badge = self._badges[page] = self._add_badge(self.buttons[page])
+        badge.setText(text)
+        badge.setVisible(bool(text))
+        self.buttons[page].setAccessibleName(spoken if text else "")
+
     def _add(self, page: str, label: str, place: int, column: QVBoxLayout) -> None:
         button = QPushButton(label)
         button.setProperty("role", "page")
@@ -67,6 +81,20 @@ class Rail(QFrame):
         self._group.addButton(button)
         self.buttons[page] = button
         column.addWidget(button)
+
+    def _add_badge(self, button: QPushButton) -> QLabel:
+        badge = QLabel("")
+        badge.setObjectName("badge")
+        badge.setFont(font(11, QFont.Weight.DemiBold))
+        badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        badge.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        badge.setMinimumWidth(18)
+        badge.setFixedHeight(16)
+        row = QHBoxLayout(button)
+        row.setContentsMargins(0, 0, 10, 0)
+        row.addStretch(1)
+        row.addWidget(badge)
+        return badge
 
     def _colour(self) -> None:
         text, accent = self._theme.colour("text"), self._theme.colour("accent")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 
 def paint_shape(painter: QPainter, state: str, centre: QPointF, colour: QColor, size: float) -> None:
-    """``normal`` a dot, ``high`` a triangle, ``emergency`` a square, ``paused`` two bars."""
+    """``normal`` a dot, ``high`` a triangle, ``emergency`` a square, ``paused`` two bars, ``offline`` a ring."""
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
@@ -22,6 +22,10 @@ def paint_shape(painter: QPainter, state: str, centre: QPointF, colour: QColor, 
         bar = size * 0.34
         painter.drawRect(QRectF(box.left(), box.top(), bar, size))
         painter.drawRect(QRectF(box.right() - bar, box.top(), bar, size))
+    elif state == "offline":
+        painter.setPen(QPen(colour, size / 4))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(centre, half - size / 8, half - size / 8)
     else:
         painter.drawEllipse(centre, half, half)
     painter.restore()

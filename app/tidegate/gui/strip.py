@@ -17,7 +17,7 @@ from tidegate.gui.theme import Theme, font
 
 EDGE_PX, SPACING_PX = 16, 24
 BUTTON_PX = 112
-_TONES = {"normal": "ok", "high": "attention", "emergency": "danger", "paused": "attention"}
+_TONES = {"normal": "ok", "high": "attention", "emergency": "danger", "paused": "attention", "offline": "muted"}
 
 
 class ModePill(QWidget):
@@ -72,6 +72,7 @@ class Strip(QFrame):
         self.setFixedHeight(64)
         self._theme = theme
         self._paused = False
+        self._offline = False
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(EDGE_PX, 8, EDGE_PX, 8)
         self._row.setSpacing(SPACING_PX)
@@ -98,7 +99,20 @@ class Strip(QFrame):
         buttons.addWidget(self.submit)
         self._row.addLayout(buttons)
 
+    def show_offline(self, sentence: str | None) -> None:
+        """No engine answers, and why: nothing is known now and nothing can be asked. None: one is there again."""
+        self._offline = sentence is not None
+        for button in (self.pause, self.submit):
+            button.setEnabled(not self._offline)
+        if sentence is not None:
+            self.pill.show_state("offline", sentence)
+            for figure in (self._memory, self._cpu):
+                figure.show_values(words.NOTHING, "")
+            self._show_cards(())
+
     def show_status(self, status: StatusView) -> None:
+        if self._offline:
+            return
         machine = status.machine
         state = words.mode_state(status)
         intake = words.intake_sentence(status.intake, time.time())

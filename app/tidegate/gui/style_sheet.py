@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidegate.paths import resource
+
 if TYPE_CHECKING:
     from tidegate.gui.theme import Tokens
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 def style_sheet(t: Tokens) -> str:
     """One sheet for the whole application. Sizes are the 8 px grid of LOOK.md."""
     pressed = t.line
+    check, some = (resource("icons", f"{name}.svg").as_posix() for name in ("check", "check-some"))
     return f"""
 QMainWindow, QWidget#page {{ background: {t.window}; }}
 QFrame[role="card"] {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: 10px; }}
@@ -30,19 +33,37 @@ QPushButton:disabled {{ color: {t.faint}; }}
 QPushButton[role="primary"] {{ background: {t.accent}; color: {t.on_accent}; border: 1px solid {t.accent};
   font-weight: 600; padding: 0 8px; }}
 QPushButton[role="primary"]:focus {{ border: 1px solid {t.text}; }}
+QPushButton[role="primary"]:disabled {{ background: {t.line}; border: 1px solid {t.line}; color: {t.muted}; }}
+QPushButton[role="small"] {{ padding: 0; }}
+QPushButton[role="more"] {{ background: transparent; border: none; color: {t.accent}; padding: 0; min-height: 24px;
+  text-align: left; }}
+QPushButton[role="more"]:focus, QPushButton[role="more"]:hover {{ text-decoration: underline; }}
 QPushButton[role="quiet"] {{ background: transparent; border: 1px solid transparent; color: {t.muted};
   padding: 0 8px; min-height: 26px; }}
 QPushButton[role="quiet"]:hover {{ background: {t.selection}; }}
 QPushButton[role="quiet"]:focus {{ border: 1px solid {t.accent}; }}
+QPushButton[role="icon"] {{ background: transparent; border: 1px solid transparent; border-radius: 6px; padding: 0;
+  min-height: 26px; }}
+QPushButton[role="icon"]:hover {{ background: {t.line}; }}
+QPushButton[role="icon"]:focus {{ border: 1px solid {t.accent}; }}
 QPushButton[role="link"] {{ background: transparent; border: none; color: {t.accent}; padding: 0 4px;
   min-height: 24px; }}
 QPushButton[role="link"]:focus {{ text-decoration: underline; }}
+
+QPushButton[role="inline"] {{ background: transparent; border: none; color: {t.accent}; padding: 0 2px;
+  min-height: 16px; max-height: 16px; font-size: 12px; }}
+QPushButton[role="inline"]:hover, QPushButton[role="inline"]:focus {{ text-decoration: underline; }}
+QFrame[role="setting"] {{ background: transparent; border: none; border-top: 1px solid {t.line};
+  border-left: 2px solid transparent; }}
+QFrame[role="setting"][changed="true"] {{ border-left: 2px solid {t.accent}; }}
 
 QPushButton[role="page"] {{ background: transparent; border: 1px solid transparent; border-radius: 6px; color: {t.text};
   text-align: left; padding: 0 12px; min-height: 30px; }}
 QPushButton[role="page"]:hover {{ background: {t.line}; }}
 QPushButton[role="page"]:checked {{ background: {t.selection}; color: {t.accent}; font-weight: 600; }}
 QPushButton[role="page"]:focus {{ border: 1px solid {t.accent}; }}
+
+QLabel#badge {{ background: {t.attention}; color: {t.surface}; border-radius: 8px; padding: 0 5px; }}
 
 QPushButton[role="tab"] {{ background: transparent; border: 1px solid transparent; border-radius: 12px;
   color: {t.muted}; padding: 0 12px; min-height: 22px; }}
@@ -61,6 +82,24 @@ QTableCornerButton::section {{ background: transparent; border: none; }}
 QPlainTextEdit {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 6px; color: {t.text};
   selection-background-color: {t.accent}; selection-color: {t.on_accent}; padding: 4px; }}
 QScrollArea {{ background: transparent; border: none; }}
+QDialog, QWidget#dialogBody {{ background: {t.window}; }}
+QLineEdit, QComboBox {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; border-radius: 6px;
+  min-height: 30px; padding: 0 8px; selection-background-color: {t.accent}; selection-color: {t.on_accent}; }}
+QLineEdit[role="filter"] {{ background: {t.window}; min-height: 24px; }}
+QLineEdit:focus, QComboBox:focus {{ border: 1px solid {t.accent}; }}
+QLineEdit:disabled, QComboBox:disabled {{ color: {t.faint}; background: {t.window}; }}
+QLineEdit[invalid="true"], QComboBox[invalid="true"] {{ border: 1px solid {t.danger}; }}
+QComboBox::drop-down {{ border: none; width: 24px; }}
+QComboBox::down-arrow {{ image: none; }}
+QComboBox QAbstractItemView {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line};
+  selection-background-color: {t.selection}; selection-color: {t.text}; outline: none; padding: 4px; }}
+QListWidget {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; border-radius: 6px; outline: none;
+  padding: 4px; }}
+QListWidget:focus {{ border: 1px solid {t.accent}; }}
+QListWidget::item {{ padding: 4px; border-radius: 4px; }}
+QListWidget::item:selected {{ background: {t.selection}; color: {t.text}; }}
+QLabel[role="attention"] {{ color: {t.attention}; }}
+QLabel[role="ok"] {{ color: {t.ok}; }}
 QSplitter::handle {{ background: transparent; }}
 QToolTip {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line}; padding: 4px 6px; }}
 QCheckBox {{ color: {t.muted}; background: transparent; }}
@@ -79,6 +118,20 @@ QScrollBar::handle:horizontal {{ background: {t.line}; border-radius: 4px; min-w
 QScrollBar::handle:horizontal:hover {{ background: {t.faint}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+
+QCheckBox::indicator, QListWidget::indicator {{ width: 14px; height: 14px; border: 1px solid {t.faint};
+  border-radius: 4px; background: {t.surface}; }}
+QCheckBox::indicator:focus, QCheckBox::indicator:hover {{ border: 1px solid {t.accent}; }}
+QCheckBox::indicator:checked, QListWidget::indicator:checked {{ background: {t.accent}; border: 1px solid {t.accent};
+  image: url("{check}"); }}
+QCheckBox::indicator:indeterminate {{ background: {t.accent}; border: 1px solid {t.accent}; image: url("{some}"); }}
+QCheckBox::indicator:disabled {{ border: 1px solid {t.line}; background: {t.window}; }}
+QFrame[role="inset"] {{ background: {t.window}; border: 1px solid {t.line}; border-radius: 8px; }}
+QListWidget[role="choices"] {{ background: {t.surface}; border: 1px solid {t.line}; border-radius: 6px; color: {t.text};
+  outline: none; padding: 4px; }}
+QListWidget[role="choices"]::item {{ height: 28px; padding: 0 4px; border-radius: 4px; color: {t.text}; }}
+QListWidget[role="choices"]::item:selected {{ background: {t.selection}; }}
+QListWidget[role="choices"]:focus {{ border: 1px solid {t.accent}; }}
 
 QFrame#message {{ border-radius: 8px; border: 1px solid {t.line}; background: {t.surface}; }}
 QFrame#message[level="error"] {{ border: 1px solid {t.danger}; }}

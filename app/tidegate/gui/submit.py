@@ -19,6 +19,9 @@ from tidegate.gui.commands import Commands
 from tidegate.submission.request import MachineFacts, Refused, SubmitRequest, Understood
 
 if TYPE_CHECKING:
+    from tidegate.gui.remembered import Remembered
+    from tidegate.gui.submit_dialog import SubmitDialog
+    from tidegate.gui.theme import Theme
     from tidegate.paths import Paths
     from tidegate.settings import Settings
 
@@ -34,6 +37,14 @@ class Read:
     refused: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of handing in files: the ids of the jobs (an array has one), and one sentence for each refusal."""
+
+    ids: tuple[str, ...]
+    refused: tuple[str, ...] = ()
+
+
 class Submitter(QObject):
     """``taken(int, str)``: how many jobs were accepted and the last one's id; ``failed(str)``: why some were not."""
 
@@ -46,16 +57,46 @@ class Submitter(QObject):
         paths: Paths,
         settings: Settings,
         facts: Callable[[], MachineFacts],
+        theme: Theme,
+        remembered: Remembered,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._commands = commands
         self._environments = paths.environments_dir
-        self._python = settings.python
+        self.python = settings.python
         self._facts = facts
+        self._theme, self._remembered = theme, remembered
+        self._dialog: SubmitDialog | None = None
 
-    def choose(self, owner: QWidget) -> QFileDialog:
-        """Ask for files without blocking anything."""
+    def ask(self, files: Sequence[str], owner: QWidget | None, command: str = "") -> SubmitDialog:
+        """Open the submit dialog on these files or this command line; one that is open gets them too."""
+        dialog = self._dialog
+        if dialog is None:
+            dialog = self._dialog = self._make_dialog(owner)
+        if files:
+            dialog.add(files)
+        elif command:
+            dialog.set_command(command)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
+        return dialog
+
+    def _make_dialog(self, owner: QWidget | None) -> SubmitDialog:
+        from tidegate.gui.submit_dialog import SubmitDialog  # loads with its first opening
+        from tidegate.gui.submit_reading import Reader
+
+        reader = Reader(self._facts, self.python, self._environments)
+        dialog = SubmitDialog(self._commands, reader, self._theme, self._remembered, self.taken.emit, owner)
+        dialog.finished.connect(self._forget_dialog)
+        return dialog
+
+    def _forget_dialog(self, _result: int) -> None:
+        self._dialog = None
+
+    def choose(self, owner: QWidget, then: Callable[[Sequence[str]], object] | None = None) -> QFileDialog:
+        """Ask for files without blocking anything; ``then`` gets them, else they are submitted."""
         dialog = QFileDialog(owner, self.tr("Submit scripts"))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         dialog.setNameFilters(
@@ -65,27 +106,27 @@ class Submitter(QObject):
             ]
         )
         dialog.setLabelText(QFileDialog.DialogLabel.Accept, self.tr("Submit"))
-        dialog.filesSelected.connect(self.submit)
+        dialog.filesSelected.connect(then or self.submit)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
         return dialog
 
     def submit(self, files: Sequence[str]) -> None:
         if files:
-            self._commands.run(self._submit(tuple(files)))
+            self._commands.run(self.take(tuple(files)))
 
-    async def _submit(self, files: tuple[str, ...]) -> None:
+    async def hand_in(self, files: Sequence[str], variables: Mapping[str, str] | None = None) -> Taken:
+        """Understand the files and submit them in one go. Raises EngineUnwilling when nothing can be accepted now.
+
+        The jobs' environment is this program's, or ``variables``.
+        """
         if len(files) > FILES_AT_ONCE:
-            self.failed.emit(
-                self.tr("{count} files at once are too many; {most} are accepted.").format(
-                    count=len(files), most=FILES_AT_ONCE
-                )
-            )
-            return
+            sentence = self.tr("{count} files at once are too many; {most} are accepted.")
+            return Taken((), (sentence.format(count=len(files), most=FILES_AT_ONCE),))
         # A copy: the thread reads it while this process may change its own.
-        environ = dict(os.environ)
+        environ = dict(variables or os.environ)
         read = await asyncio.to_thread(
-            read_files, files, environ, self._facts(), self._python, self._environments, time.time()
+            read_files, files, environ, self._facts(), self.python, self._environments, time.time()
         )
         refused = list(read.refused)
         accepted = []
@@ -95,10 +136,16 @@ class Submitter(QObject):
                     refused.append(answer.refused or "")
                 else:
                     accepted.append(str(answer.id))
-        if accepted:
-            self.taken.emit(len(accepted), accepted[-1])
-        if refused:
-            self.failed.emit(self._summary(refused))
+        return Taken(tuple(accepted), tuple(refused))
+
+    async def take(self, files: Sequence[str], variables: Mapping[str, str] | None = None) -> Taken:
+        """``hand_in``, and the window says what came of it."""
+        taken = await self.hand_in(files, variables)
+        if taken.ids:
+            self.taken.emit(len(taken.ids), taken.ids[-1])
+        if taken.refused:
+            self.failed.emit(self._summary(taken.refused))
+        return taken
 
     def _summary(self, refused: Sequence[str]) -> str:
         shown = list(refused[:SENTENCES_SHOWN])

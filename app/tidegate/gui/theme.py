@@ -121,6 +121,11 @@ class Theme(QObject):
     def job_colour(self, index: int) -> QColor:
         return QColor(self.tokens.jobs[index % len(self.tokens.jobs)])
 
+    def prefer(self, scheme: str) -> None:
+        """``light``, ``dark``, or ``auto`` for the system's; live, for the window's frame too where the system can."""
+        known = {"light": Qt.ColorScheme.Light, "dark": Qt.ColorScheme.Dark}
+        QGuiApplication.styleHints().setColorScheme(known.get(scheme, Qt.ColorScheme.Unknown))
+
     def follow(self, scheme: Qt.ColorScheme) -> None:
         """Dress for this scheme; the system calls it whenever a person changes theirs."""
         self.tokens = DARK if scheme == Qt.ColorScheme.Dark else LIGHT

@@ -74,6 +74,11 @@ class TideChart(QWidget):
         self.setAccessibleName(self.tr("The machine over time"))
         theme.changed.connect(self._redraw)
 
+    @property
+    def picture(self) -> Picture | None:
+        """What is shown; None before the first reading."""
+        return self._picture
+
     def show_picture(self, picture: Picture) -> None:
         self._picture = picture
         self._redraw()

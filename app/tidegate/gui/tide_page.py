@@ -102,6 +102,12 @@ class TidePage(QWidget):
         if list(self._tabs) != wanted:
             self._make_tabs(wanted)
 
+    def show_limits(self, gpu_high_pct: float, gpu_emergency_pct: float, cpu_high_pct: float | None) -> None:
+        """The lines of cards and CPU, when a person moved them; memory's come with the status."""
+        self._gpu_lines = (gpu_high_pct, gpu_emergency_pct)
+        self._cpu_high_pct = cpu_high_pct
+        self._show_picture()
+
     def add_sample(self, sample: MachineSample) -> None:
         if self._samples and sample.at <= self._samples[-1].at:
             return
@@ -238,7 +244,7 @@ class TidePage(QWidget):
 
     def _names(self, ids: Sequence[str]) -> dict[str, str]:
         names = {id: words.printable(words.title(self._book.jobs[id])) for id in ids if id in self._book.jobs}
-        names[OTHER] = self.tr("memory in use") if self._metric.kind == "card" else self.tr("other programs")
+        names[OTHER] = self.tr("other programs")
         return names
 
     def _top(self) -> float | None:

@@ -2,51 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
-from tidegate.engine.ports import Verb
-from tidegate.engine.views import JobView, StatusView
-from tidegate.gui import words
+from tidegate.engine.ports import Command, Verb
+from tidegate.engine.views import StatusView
 from tidegate.gui.commands import Commands
-from tidegate.gui.icons import tray_icon
 from tidegate.gui.throttle import Throttle
+from tidegate.gui.tray_facts import TrayFacts, tooltip
 from tidegate.gui.tray_host import TrayHost
+from tidegate.gui.tray_icons import tray_icon, tray_style
+from tidegate.gui.tray_menu import MenuFiller, literal, literal_over_dbus
+from tidegate.gui.tray_plan import Ask, Asked, MenuPlan, PauseUntil, QuietUntil, Wish, plan_menu
 
 JOBS_SHOWN = 5
 UPDATE_MS = 1000
-NAME_CHARS = 40
-PAUSES = ((1800.0, "30 min"), (3600.0, "1 h"), (10800.0, "3 h"))
+SETTLE_MS = 500
+"""After a menu has closed: a panel may say so before it tells what was clicked, which a new menu would not know."""
+OPEN_FOR_MS = 10_000
+"""Some panels say when they open the menu but never that it closed: so long nobody is expected to look at it."""
 ACTIVE = ("starting", "running", "paused", "stopping")
 
 
 class Tray(QObject):
-    """Shown before the engine is there (``connect_desk`` comes later). ``arrived()`` when a tray host took the icon."""
+    """Shown before the engine is there (``connect_desk`` comes later). ``arrived()`` when a tray host took the icon.
+
+    ``missed()`` when none came within a minute, so that the icon cannot be what one finds the program by.
+    ``quiet_wanted(object)``: seconds for which toasts are to be held back, None for until told otherwise, False for
+    no longer. ``start_engine_wanted()`` is offered while no engine answers.
+    """
 
     open_wanted = Signal()
     toggle_wanted = Signal()
     submit_wanted = Signal()
+    inbox_wanted = Signal()
+    settings_wanted = Signal()
     quit_wanted = Signal()
+    start_engine_wanted = Signal()
     log_wanted = Signal(str)
+    basket_toggled = Signal(bool)
+    quiet_wanted = Signal(object)
     arrived = Signal()
+    missed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.icon: QSystemTrayIcon | None = None
         self.menu = QMenu()
+        self.facts = TrayFacts()
         self._commands: Commands | None = None
-        self._status: StatusView | None = None
-        self._state = "normal"
-        self._seen: object = None
+        self._style = tray_style("auto")
+        self._shown: tuple[str, str] | None = None
+        self._tip = ""
+        self._plan: MenuPlan | None = None
+        self._line: QAction | None = None
         self._over_dbus = False
+        self._signals: dict[Wish, SignalInstance] = {
+            Wish.OPEN: self.open_wanted,
+            Wish.LOG: self.log_wanted,
+            Wish.SUBMIT: self.submit_wanted,
+            Wish.BASKET: self.basket_toggled,
+            Wish.QUIET: self.quiet_wanted,
+            Wish.INBOX: self.inbox_wanted,
+            Wish.SETTINGS: self.settings_wanted,
+            Wish.START_ENGINE: self.start_engine_wanted,
+            Wish.QUIT: self.quit_wanted,
+        }
         self._throttle = Throttle(UPDATE_MS, self._update, self)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.timeout.connect(self._update)
         self._host = TrayHost(self)
         self._host.found.connect(self._show_icon)
-        self._build(())
-        self.menu.aboutToShow.connect(self._update)
+        self._host.missed.connect(self.missed)
+        self.menu.aboutToShow.connect(self._menu_opens)
+        self.menu.aboutToHide.connect(self._menu_closes)
+        self._update()
 
     def show(self) -> None:
         """Show the icon now, or as soon as a tray host is there (it may come late at login)."""
@@ -54,6 +91,7 @@ class Tray(QObject):
 
     def hide(self) -> None:
         self._throttle.stop()
+        self._settle.stop()
         self._host.stop()
         if self.icon is not None:
             self.icon.hide()
@@ -63,109 +101,143 @@ class Tray(QObject):
         """Whether the icon can be seen, so that closing the window may leave it there."""
         return self.icon is not None and self._host.present()
 
+    # --- What there is to show ---
+
     def connect_desk(self, commands: Commands) -> None:
         self._commands = commands
         self.show_status(commands.desk.status())
 
     def show_status(self, status: StatusView) -> None:
-        self._status = status
+        """How the engine stands; ends ``show_offline`` too."""
+        came_back = self.facts.status is None
+        self.facts = replace(self.facts, status=status, offline=None)
+        if came_back:
+            self._turn()
+        else:
+            self._throttle.call()
+
+    def show_offline(self, sentence: str | None) -> None:
+        """The engine is gone, and why; None: another one is about to answer."""
+        self.facts = replace(self.facts, status=None, offline=sentence, jobs=())
+        self._turn()
+
+    def set_unread(self, count: int) -> None:
+        """How many notices nobody has seen yet."""
+        self.facts = replace(self.facts, unread=count)
         self._throttle.call()
 
-    # --- Inside ---
+    def set_basket(self, shown: bool) -> None:
+        self.facts = replace(self.facts, basket=shown)
+        self._update()
+
+    def set_quiet(self, until: float | None) -> None:
+        """Until when toasts are held back: a moment, infinity for until told otherwise, None for not at all."""
+        self.facts = replace(self.facts, quiet_until=until)
+        self._update()
+
+    def set_style(self, wanted: str) -> None:
+        """The value of the setting ``tray_icon``."""
+        self._style = tray_style(wanted)
+        self._show_state()
+
+    def fill(self, menu: QMenu) -> None:
+        """The same menu for the window, which has no need of the entry that opens it."""
+        self._ask_for_jobs()
+        plan = plan_menu(self.facts, time.time(), with_open=False)
+        MenuFiller(self._do, literal, with_keys=True).fill(menu, plan)
+
+    # --- The icon ---
 
     def _show_icon(self) -> None:
         if self.icon is None:
-            self.icon = QSystemTrayIcon(tray_icon(self._state), self)
-            self.icon.setToolTip("Tidegate")
-            self.icon.setContextMenu(self.menu)
+            self.icon = QSystemTrayIcon(self)
             self.icon.activated.connect(self._on_activated)
+            self._show_state()
+            self.icon.setContextMenu(self.menu)
         self.icon.show()
         self._over_dbus = self._host.over_dbus()
-        self._seen = None
+        self._plan = None
         self._update()
         self.arrived.emit()
 
+    def _show_state(self) -> None:
+        wanted = (self.facts.state, self._style)
+        if self.icon is not None and wanted != self._shown:
+            self._shown = wanted
+            self.icon.setIcon(tray_icon(*wanted))
+
     def _on_activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:
+        if sys.platform == "darwin":
+            return  # A click opens the menu there.
         if reason == QSystemTrayIcon.ActivationReason.Trigger:
             self.toggle_wanted.emit()
         elif reason == QSystemTrayIcon.ActivationReason.DoubleClick:
             # Its first click came as a trigger: whatever that did, in the end the window is there.
             self.open_wanted.emit()
 
+    # --- Keeping up ---
+
+    def _turn(self) -> None:
+        """The engine came or went: nothing in a panel's menu is true any longer, whoever may be looking at it."""
+        self._settle.stop()
+        self._update()
+
     def _update(self) -> None:
-        if self._status is None or self._commands is None:
-            return
-        state = words.mode_state(self._status)
-        if self.icon is not None:
-            if state != self._state:
-                self.icon.setIcon(tray_icon(state))
-            self.icon.setToolTip(words.tooltip(self._status))
-        self._state = state
-        jobs = [job for job in self._commands.desk.jobs(limit=JOBS_SHOWN) if job.status in ACTIVE]
-        seen = (words.counts(self._status), self._status.intake, state, [(job.id, job.status) for job in jobs])
-        # A menu that is open must not change under the pointer, and one that says the same need not.
-        if seen != self._seen and not self.menu.isVisible():
-            self._seen = seen
-            self._build(jobs)
+        now = time.time()
+        self._ask_for_jobs()
+        self._show_state()
+        tip = tooltip(self.facts, now)
+        if self.icon is not None and tip != self._tip:
+            self._tip = tip
+            self.icon.setToolTip(tip)
+        if not self._menu_is_open():
+            self._show_menu(now)
 
-    def _build(self, jobs: Sequence[JobView]) -> None:
-        self.menu.clear()
-        self._add(self.menu, self.tr("Open Tidegate"), self.open_wanted.emit)
-        state = self.menu.addAction(self._state_line())
-        state.setEnabled(False)
-        self.menu.addSeparator()
-        for job in jobs:
-            self._add_job(job)
-        if jobs:
-            self.menu.addSeparator()
-        self._add_pauses()
-        self.menu.addSeparator()
-        self._add(self.menu, self.tr("Submit…"), self.submit_wanted.emit)
-        self._add(self.menu, self.tr("Quit…"), self.quit_wanted.emit)
+    def _ask_for_jobs(self) -> None:
+        if self._commands is not None and self.facts.status is not None:
+            jobs = self._commands.desk.jobs(limit=JOBS_SHOWN)
+            self.facts = replace(self.facts, jobs=tuple(job for job in jobs if job.status in ACTIVE))
 
-    def _state_line(self) -> str:
-        if self._status is None:
-            return self.tr("Starting…")
-        word = words.mode_word(words.mode_state(self._status)).capitalize()
-        return f"{word} · {words.counts(self._status)}"
+    def _show_menu(self, now: float) -> None:
+        plan = plan_menu(self.facts, now)
+        if self._plan is not None and plan.groups == self._plan.groups and self._line is not None:
+            if plan.line != self._plan.line:
+                self._line.setText(self._literal(plan.line))
+        else:
+            self._line = MenuFiller(self._do, self._literal).fill(self.menu, plan)
+        self._plan = plan
 
-    def _add_job(self, job: JobView) -> None:
-        name = words.printable(words.title(job))
-        short = name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1] + "…"
-        entry = self.menu.addMenu(f"{self._literal(short)} · {words.status_word(job).word.lower()}")
-        self._add(entry, self.tr("Open log"), lambda: self.log_wanted.emit(job.id))
-        if job.status == "paused":
-            self._add(entry, self.tr("Resume"), lambda: self._send(Verb.RESUME, [job.id]))
-        elif job.status == "running":
-            self._add(entry, self.tr("Pause"), lambda: self._send(Verb.PAUSE, [job.id]))
-        self._add(entry, self.tr("Stop"), lambda: self._send(Verb.CANCEL, [job.id]))
+    @property
+    def _literal(self) -> Callable[[str], str]:
+        return literal_over_dbus if self._over_dbus else literal
 
-    def _literal(self, name: str) -> str:
-        """``&`` marks a key in a Qt menu; over D-Bus ``_`` does, which Qt puts for one ``&`` and never escapes."""
-        if self._over_dbus:
-            return name.replace("_", "__").replace("&", "&&", 1)
-        return name.replace("&", "&&")
+    # --- The menu ---
 
-    def _add_pauses(self) -> None:
-        intake = self._status.intake if self._status is not None else None
-        if intake is not None and not intake.open:
-            self._add(self.menu, self.tr("Resume"), lambda: self._send(Verb.RESUME, None))
-            return
-        entry = self.menu.addMenu(self.tr("Pause"))
-        for seconds, label in PAUSES:
-            self._add(
-                entry,
-                self.tr("for {duration}").format(duration=label),
-                lambda seconds=seconds: self._send(Verb.PAUSE, None, seconds=seconds),  # type: ignore[misc]
-            )
-        self._add(entry, self.tr("until I resume"), lambda: self._send(Verb.PAUSE, None))
-        self._add(self.menu, self.tr("Start nothing new"), lambda: self._send(Verb.PAUSE, None, drain=True))
+    def _menu_opens(self) -> None:
+        self._settle.stop()
+        self._update()
+        self._settle.start(OPEN_FOR_MS)
 
-    def _add(self, menu: QMenu, label: str, slot: Callable[[], object]) -> QAction:
-        action = menu.addAction(label)
-        action.triggered.connect(lambda _checked=False: slot())
-        return action
+    def _menu_closes(self) -> None:
+        self._settle.start(SETTLE_MS)
 
-    def _send(self, verb: Verb, ids: Sequence[str] | None, **options: object) -> None:
+    def _menu_is_open(self) -> bool:
+        """It must not change under the pointer."""
+        return self.menu.isVisible() or self._settle.isActive()
+
+    def _do(self, asked: Asked) -> None:
+        if self._settle.isActive():
+            self._menu_closes()
+        match asked:
+            case Ask(wish, values):
+                self._signals[wish].emit(*values)
+            case PauseUntil(at):
+                self._send(Command(Verb.PAUSE, None, seconds=max(1.0, at - time.time())))
+            case QuietUntil(at):
+                self.quiet_wanted.emit(max(1.0, at - time.time()))
+            case Command():
+                self._send(asked)
+
+    def _send(self, command: Command) -> None:
         if self._commands is not None:
-            self._commands.send(verb, ids, **options)
+            self._commands.ask(command)

@@ -1,4 +1,4 @@
-"""Does this desktop show tray icons? What shows them may come late at login, so one keeps looking for a minute."""
+"""Does this desktop show tray icons? What shows them may come late at login, or be installed while we run."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from PySide6.QtWidgets import QSystemTrayIcon
 
 LOOK_EVERY_MS = 1000
 LOOK_FOR_S = 60.0
+LOOK_LATER_MS = 15_000
 _WATCHER = "org.kde.StatusNotifierWatcher"
 
 
 class TrayHost(QObject):
-    """``found()`` once, when a host is there."""
+    """``found()`` once, when a host is there; ``missed()`` when none came within a minute, and the looking goes on."""
 
     found = Signal()
+    missed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._until = 0.0
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK_EVERY_MS)
         self._timer.timeout.connect(self._look_again)
 
     def look(self) -> None:
@@ -30,7 +31,7 @@ class TrayHost(QObject):
             self.found.emit()
             return
         self._until = time.monotonic() + LOOK_FOR_S
-        self._timer.start()
+        self._timer.start(LOOK_EVERY_MS)
 
     def stop(self) -> None:
         self._timer.stop()
@@ -51,5 +52,6 @@ class TrayHost(QObject):
         if self.present():
             self._timer.stop()
             self.found.emit()
-        elif time.monotonic() > self._until:
-            self._timer.stop()
+        elif time.monotonic() > self._until and self._timer.interval() != LOOK_LATER_MS:
+            self._timer.start(LOOK_LATER_MS)
+            self.missed.emit()

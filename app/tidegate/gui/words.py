@@ -29,7 +29,7 @@ class StatusWord:
 
 def status_word(job: JobView) -> StatusWord:
     if job.status == "finished":
-        return _outcome_word(job.outcome)
+        return outcome_word(job.outcome)
     known = {
         "queued": (tr("Waiting"), "muted"),
         "held": (tr("Held"), "muted"),
@@ -41,7 +41,7 @@ def status_word(job: JobView) -> StatusWord:
     return StatusWord(*known.get(job.status, (job.status, "muted")))
 
 
-def _outcome_word(outcome: str | None) -> StatusWord:
+def outcome_word(outcome: str | None) -> StatusWord:
     known = {
         "succeeded": (tr("Done"), "muted"),
         "failed": (tr("Failed"), "danger"),
@@ -176,7 +176,7 @@ def attempt(view: AttemptView, now: float) -> str:
         if view.ended_at is not None:
             parts.append(tr("took {duration}").format(duration=format_duration(view.ended_at - view.started_at)))
     if view.outcome is not None:
-        parts.append(_outcome_word(view.outcome).word.lower())
+        parts.append(outcome_word(view.outcome).word.lower())
     if view.exit_code:
         parts.append(tr("exit {code}").format(code=view.exit_code))
     if view.peak_memory_bytes is not None:
@@ -208,8 +208,10 @@ def counts(status: StatusView) -> str:
     return tr("{running} running · {waiting} waiting").format(running=running, waiting=waiting)
 
 
-def mode_state(status: StatusView) -> str:
-    """Which drawing of the gate fits: normal, high, emergency or paused."""
+def mode_state(status: StatusView | None) -> str:
+    """Which drawing of the gate fits: normal, high, emergency or paused; offline where no engine is."""
+    if status is None:
+        return "offline"
     if not status.intake.open and not status.intake.gpu_only:
         return "paused"
     return {"HIGH": "high", "EMERGENCY": "emergency"}.get(status.mode, "normal")
@@ -222,6 +224,7 @@ def mode_word(state: str) -> str:
         "high": tr("HIGH"),
         "emergency": tr("EMERGENCY"),
         "paused": tr("PAUSED"),
+        "offline": tr("NO ENGINE"),
     }[state]
 
 
@@ -250,11 +253,10 @@ def intake_sentence(intake: IntakeView, now: float) -> str | None:
     return tr("{what} until you resume.").format(what=what)
 
 
-def tooltip(status: StatusView) -> str:
-    """Three short lines for the tray icon."""
-    headroom = status.machine.memory_headroom_bytes
-    cpu = status.machine.cpu_pct
-    room = tr("memory unknown") if headroom is None else tr("{size} free for jobs").format(size=format_size(headroom))
-    use = "" if cpu is None else tr(" · CPU {percent} %").format(percent=round(cpu))
-    first = tr("Tidegate: {mode}").format(mode=mode_word(mode_state(status)).lower())
-    return "\n".join((first, counts(status), room + use))
+def room(status: StatusView) -> str:
+    """What is free for jobs, and how busy the processor is, in one short line."""
+    headroom, cpu = status.machine.memory_headroom_bytes, status.machine.cpu_pct
+    free = tr("memory unknown")
+    if headroom is not None:
+        free = tr("{size} free for jobs").format(size=format_size(max(0, headroom)))
+    return free if cpu is None else tr("{free} · CPU {percent} %").format(free=free, percent=round(cpu))

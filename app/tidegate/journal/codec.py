@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from operator import attrgetter
 from typing import Any
@@ -30,6 +30,7 @@ from tidegate.core.job import (
 )
 from tidegate.core.prediction import Profile
 from tidegate.core.resources import GpuRequest
+from tidegate.engine.ports import Command, NoticeOffer, Verb
 from tidegate.engine.views import MachineSample
 
 Decoder = Callable[[Any], Any]
@@ -133,6 +134,7 @@ _DECODERS: dict[str, Decoder] = {
     "outcome": _optional(Outcome),
     "jobs": _pairs,
     "cards": _pairs,
+    "card_jobs": _pairs,
     "peaks_bytes": tuple,
     "durations_s": tuple,
 }
@@ -170,7 +172,7 @@ STORED_DEFAULTS: dict[type, dict[str, Any]] = {
         "stderr_path": None,
     },
     Starting: {"behind": None},
-    MachineSample: {"jobs": (), "cards": (), "memory_max_bytes": None, "cpu_max_pct": None},
+    MachineSample: {"jobs": (), "cards": (), "card_jobs": (), "memory_max_bytes": None, "cpu_max_pct": None},
 }
 
 
@@ -257,6 +259,43 @@ def encode_sample(sample: MachineSample) -> str:
 def decode_sample(text: str) -> MachineSample:
     sample: MachineSample = _SAMPLE.decode(text)
     return sample
+
+
+def encode_offers(offers: Sequence[NoticeOffer]) -> str:
+    """What a notice offers: per button its word and its command, without what the command leaves at its default."""
+    return to_json(tuple(_offer(offer.label, offer.command) for offer in offers))
+
+
+def _offer(label: str, command: Command) -> dict[str, Any]:
+    given = {
+        "seconds": command.seconds,
+        "drain": command.drain,
+        "gpu": command.gpu,
+        "force": command.force,
+        "changes": dict(command.changes),
+    }
+    return {"label": label, "verb": command.verb, "ids": command.ids} | {k: v for k, v in given.items() if v}
+
+
+def decode_offers(text: str) -> tuple[NoticeOffer, ...]:
+    """Raises UnreadableRow."""
+    try:
+        return tuple(NoticeOffer(each["label"], _command(each)) for each in from_json(text))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableRow(f"offers: {error}") from error
+
+
+def _command(given: Mapping[str, Any]) -> Command:
+    ids = given["ids"]
+    return Command(
+        Verb(given["verb"]),
+        None if ids is None else tuple(JobId(*id) for id in ids),
+        given.get("seconds"),
+        given.get("drain", False),
+        given.get("gpu", False),
+        given.get("force", False),
+        given.get("changes", {}),
+    )
 
 
 def parse_job(text: str) -> JobId:

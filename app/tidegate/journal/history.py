@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tidegate.core.job import Job, JobId
@@ -15,7 +15,7 @@ from tidegate.engine.views import MachineSample, TickView
 from tidegate.journal.codec import UnreadableRow, decode_sample
 from tidegate.journal.database import connect_read_only, format_of
 from tidegate.journal.minutes import MINUTE_S
-from tidegate.journal.tables import TICK_COLUMNS, Row, read_jobs, tick_view
+from tidegate.journal.tables import NOTICE_COLUMNS, TICK_COLUMNS, Row, notice_from_row, read_jobs, tick_view
 
 # Ends of windows and limits that were not given; both are beyond anything stored.
 _ALWAYS = 1e18
@@ -63,8 +63,17 @@ class History:
         rows = self._rows(query, (*parameters, limit))
         return [tick_view(row[0], row[1:]) for row in reversed(rows)]
 
-    def notices(self, before: int | None, limit: int) -> list[Notice]:
-        return []
+    def notices(self, before: int | None = None, limit: int = 1_000) -> list[Notice]:
+        """Newest first, of those with a number below ``before``. One of a kind that came later is left out."""
+        with self._connection() as connection:
+            # A database that cannot be written yet may still have the first format, which knew none.
+            if connection is None or format_of(connection) < 2:
+                return []
+            rows = connection.execute(
+                f"SELECT {NOTICE_COLUMNS} FROM notices WHERE id < ? ORDER BY id DESC LIMIT ?",
+                (_ALWAYS if before is None else before, limit),
+            ).fetchall()
+        return list(_readable_notices(rows))
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
         """Oldest first: whole minutes (mean, with the two maxima) as far as single seconds are no longer kept."""
@@ -136,3 +145,9 @@ class History:
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+def _readable_notices(rows: list[Row]) -> Iterator[Notice]:
+    for row in rows:
+        with suppress(UnreadableRow):
+            yield notice_from_row(row)

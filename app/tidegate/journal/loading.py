@@ -23,11 +23,10 @@ from tidegate.journal.database import (
     format_of,
     is_damage,
     is_environments_fault,
-    newest_format,
     open_for_writing,
     set_aside,
 )
-from tidegate.journal.salvage import salvage, same_format
+from tidegate.journal.salvage import readable_format, salvage
 from tidegate.journal.tables import read_jobs
 
 
@@ -59,7 +58,7 @@ def _begin_anew(path: Path, finished: int, now: float, open_connection: Connect)
     aside = set_aside(path, now)
     connection = open_for_writing(path, open_connection)
     try:
-        unfinished = salvage(aside, connection, now) if same_format(aside) else 0
+        unfinished = salvage(aside, connection, now) if readable_format(aside) else 0
         state = read_state(connection, finished)
     finally:
         connection.close()
@@ -89,7 +88,7 @@ def _load_unwritable(path: Path, finished: int, reason: str) -> Restored:
             continue
         try:
             check_format(connection, path)
-            if format_of(connection) == newest_format():
+            if format_of(connection) >= 1:  # what the state needs is in every format so far
                 state = read_state(connection, finished)
                 return Restored(state.jobs, state.profiles, state.meta, (reason, *state.warnings))
         except sqlite3.Error:

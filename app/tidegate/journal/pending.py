@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from tidegate.core.job import Attempt, JobId
 from tidegate.core.prediction import Profile
-from tidegate.engine.ports import Batch, JobRecord, TickRecord
+from tidegate.engine.ports import Batch, JobRecord, Notice, TickRecord
 from tidegate.engine.views import MachineSample
 
 KEPT_TICKS = 10_000
 KEPT_SAMPLES = 3_600
+KEPT_NOTICES = 1_000
 
 
 @dataclass(slots=True)
@@ -50,10 +51,18 @@ class Pending:
     profiles: dict[str, Profile] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     ticks_dropped: int = 0
+    notices: dict[int, Notice] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(
-            self.changed or self.attempts or self.ticks or self.samples or self.added or self.profiles or self.meta
+            self.changed
+            or self.attempts
+            or self.ticks
+            or self.samples
+            or self.added
+            or self.profiles
+            or self.meta
+            or self.notices
         )
 
     def absorb(self, batch: Batch) -> None:
@@ -74,6 +83,9 @@ class Pending:
         for profile in batch.profiles:
             self.profiles[profile.key] = profile
         self.meta.update(batch.meta)
+        for notice in batch.notices:
+            if notice.id is not None:
+                self.notices[notice.id] = notice
 
     def _absorb_tick(self, tick: TickRecord) -> None:
         if self.ticks and same_tick(self.ticks[-1].first, tick):
@@ -83,13 +95,15 @@ class Pending:
             self.ticks.append(MergedTick(tick, tick.at))
 
     def bound(self) -> None:
-        """Give up the oldest ticks and samples over the limits; jobs and attempts are never given up."""
+        """Give up the oldest ticks, samples and notices over the limits; jobs and attempts are never given up."""
         excess = len(self.ticks) - KEPT_TICKS
         if excess > 0:
             self.ticks_dropped += sum(tick.repeats for tick in self.ticks[:excess])
             del self.ticks[:excess]
         for at in sorted(self.samples)[: max(0, len(self.samples) - KEPT_SAMPLES)]:
             del self.samples[at]
+        for place in sorted(self.notices)[: max(0, len(self.notices) - KEPT_NOTICES)]:
+            del self.notices[place]
 
     def copy(self) -> Pending:
         """One that can absorb more without changing this one."""
@@ -102,6 +116,7 @@ class Pending:
             dict(self.profiles),
             dict(self.meta),
             self.ticks_dropped,
+            dict(self.notices),
         )
 
     def pieces(self) -> Iterator[Pending]:
@@ -120,3 +135,5 @@ class Pending:
             yield Pending(profiles={name: profile})
         for name, value in self.meta.items():
             yield Pending(meta={name: value})
+        for place, notice in self.notices.items():
+            yield Pending(notices={place: notice})

@@ -24,10 +24,12 @@ from tidegate.journal.tables import (
     UPDATE_SPECS,
     WRITE_ATTEMPTS,
     WRITE_META,
+    WRITE_NOTICES,
     WRITE_PROFILES,
     WRITE_SAMPLES,
     attempt_row,
     job_row,
+    notice_row,
     spec_row,
     state_row,
     tick_from_row,
@@ -95,6 +97,7 @@ class Recorder:
             connection, WRITE_PROFILES, [(storable(p.key), encode_profile(p)) for p in pending.profiles.values()]
         )
         write_rows(connection, WRITE_META, [(key, storable(value)) for key, value in pending.meta.items()])
+        write_rows(connection, WRITE_NOTICES, [notice_row(notice) for notice in pending.notices.values()])
 
     def _write_changed(self, connection: sqlite3.Connection, changed: dict[JobId, JobRecord]) -> None:
         touched = write_rows(connection, UPDATE_JOBS, [state_row(record) for record in changed.values()])

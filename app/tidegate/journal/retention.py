@@ -9,16 +9,22 @@ from tidegate.journal.minutes import minute_of
 
 DAY_S = 86_400.0
 SWEPT_AT_ONCE = 2_000
+MOST_NOTICES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Ages in seconds; None keeps for ever. Finished jobs count from their end."""
+    """Ages in seconds; None keeps for ever. Finished jobs count from their end.
+
+    Of notices no more than ``notices_most`` are kept, however young.
+    """
 
     samples_s: float | None = 3_600.0
     minutes_s: float | None = 30 * DAY_S
     ticks_s: float | None = 90 * DAY_S
     finished_s: float | None = None
+    notices_s: float | None = 90 * DAY_S
+    notices_most: int = MOST_NOTICES
 
 
 def sweep(connection: sqlite3.Connection, retention: Retention, now: float) -> bool:
@@ -30,6 +36,7 @@ def sweep(connection: sqlite3.Connection, retention: Retention, now: float) -> b
             ("samples", "at", "at", retention.samples_s),
             ("samples_minute", "minute", "minute", retention.minutes_s),
             ("journal", "last_at", "id", retention.ticks_s),
+            ("notices", "at", "id", retention.notices_s),
         ):
             if age is not None:  # whole minutes, so that seconds begin where the last minute row ends
                 gone = connection.execute(
@@ -37,6 +44,10 @@ def sweep(connection: sqlite3.Connection, retention: Retention, now: float) -> b
                     (minute_of(now - age), SWEPT_AT_ONCE),
                 ).rowcount
                 more = more or gone == SWEPT_AT_ONCE
+        connection.execute(
+            "DELETE FROM notices WHERE id <= (SELECT id FROM notices ORDER BY id DESC LIMIT 1 OFFSET ?)",
+            (retention.notices_most,),
+        )
         if retention.finished_s is not None:
             more = _sweep_jobs(connection, now - retention.finished_s) or more
         connection.execute("COMMIT")

@@ -16,7 +16,14 @@ from tidegate.journal.codec import encode_status
 from tidegate.journal.database import connect, newest_format
 
 # Each table with the order in which its pages lie, so that both sides of a bad page are reached.
-_TABLES = (("meta", "key"), ("profiles", "key"), ("jobs", "rowid"), ("attempts", "rowid"), ("journal", "rowid"))
+_TABLES = (
+    ("meta", "key"),
+    ("profiles", "key"),
+    ("jobs", "rowid"),
+    ("attempts", "rowid"),
+    ("journal", "rowid"),
+    ("notices", "id"),
+)
 _HELD = "it comes from a damaged database and may have run: look at its log, then release or cancel it"
 _LOST = "the damaged database did not say how its run ended"
 
@@ -64,16 +71,20 @@ def _settle(connection: sqlite3.Connection, now: float) -> None:
         " WHERE status IN ('starting', 'running', 'paused', 'stopping') AND id NOT IN (SELECT job FROM attempts)",
         (name, state, now),
     )
-    (highest,) = connection.execute("SELECT max(number) FROM jobs").fetchone()
-    row = connection.execute("SELECT value FROM meta WHERE key = 'next_job_number'").fetchone()
+    _count_on(connection, "next_job_number", "SELECT max(number) FROM jobs")
+    _count_on(connection, "next_notice", "SELECT max(id) FROM notices")
+
+
+def _count_on(connection: sqlite3.Connection, key: str, highest_of: str) -> None:
+    """No number that is still to be read is given a second time."""
+    (highest,) = connection.execute(highest_of).fetchone()
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     if highest is not None and (row is None or int(row[0]) <= highest):
-        connection.execute(
-            "INSERT OR REPLACE INTO meta (key, value) VALUES ('next_job_number', ?)", (str(highest + 1),)
-        )
+        connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, str(highest + 1)))
 
 
-def same_format(damaged: Path) -> bool:
-    """Whether the rows of a damaged database have this version's shape."""
+def readable_format(damaged: Path) -> bool:
+    """Whether the rows of a damaged database have a shape this version knows; a table that came later is empty."""
     old = connect(damaged)
     try:
         (version,) = old.execute("PRAGMA user_version").fetchone()
@@ -81,4 +92,4 @@ def same_format(damaged: Path) -> bool:
         return False
     finally:
         old.close()
-    return bool(version == newest_format())
+    return bool(1 <= version <= newest_format())

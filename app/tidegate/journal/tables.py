@@ -15,12 +15,14 @@ from itertools import chain
 from typing import Any
 
 from tidegate.core.job import Attempt, Finished, Job, JobId
-from tidegate.engine.ports import JobRecord, TickRecord
+from tidegate.engine.ports import JobRecord, Notice, NoticeKind, TickRecord
 from tidegate.engine.views import TickView
 from tidegate.journal.codec import (
     UnreadableRow,
+    decode_offers,
     decode_spec,
     decode_status,
+    encode_offers,
     encode_spec,
     encode_status,
     from_json,
@@ -44,6 +46,7 @@ ATTEMPT_COLUMNS = (
     " peak_memory_bytes, paused_s, reserved_bytes, devices, waited_for"
 )
 TICK_COLUMNS = "at, last_at, repeats, kind, sentence, job, mode, memory_pct, cpu_pct, counts, details"
+NOTICE_COLUMNS = "id, at, kind, level, title, text, job, urgent, offers"
 
 # {values} is one row of marks for each row written. A NULL in the first column marks a filler.
 INSERT_JOBS = f"INSERT INTO jobs ({JOB_COLUMNS}) SELECT * FROM (VALUES {{values}}) WHERE column1 IS NOT NULL"
@@ -67,6 +70,13 @@ WRITE_PROFILES = (
 WRITE_META = (
     "INSERT INTO meta (key, value) SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+)
+
+# A number that was given twice (the first lost before it was written) is the later one.
+WRITE_NOTICES = (
+    f"INSERT INTO notices ({NOTICE_COLUMNS}) SELECT * FROM (VALUES {{values}}) WHERE column1 IS NOT NULL"
+    " ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in NOTICE_COLUMNS.replace(" ", "").split(",")[1:])
 )
 
 
@@ -151,6 +161,20 @@ def tick_row(tick: MergedTick) -> Row:
     )
 
 
+def notice_row(notice: Notice) -> Row:
+    return (
+        notice.id,
+        notice.at,
+        notice.kind.value,
+        notice.level,
+        storable(notice.title),
+        storable(notice.text),
+        None if notice.job is None else str(notice.job),
+        int(notice.urgent),
+        encode_offers(notice.offers),
+    )
+
+
 # --- Rows to values -------------------------------------------------------------------------------------------------
 
 
@@ -222,6 +246,24 @@ def tick_view(number: int, row: Row) -> TickView:
         details=dict(from_json(row[10])),
         repeats=row[2],
     )
+
+
+def notice_from_row(row: Row) -> Notice:
+    """Raises UnreadableRow."""
+    try:
+        return Notice(
+            at=row[1],
+            title=restored(row[4]),
+            text=restored(row[5]),
+            job=None if row[6] is None else parse_job(row[6]),
+            level=row[3],
+            kind=NoticeKind(row[2]),
+            urgent=bool(row[7]),
+            offers=decode_offers(row[8]),
+            id=row[0],
+        )
+    except (ValueError, TypeError) as error:
+        raise UnreadableRow(f"notice {row[0]}: {error}") from error
 
 
 def read_jobs(

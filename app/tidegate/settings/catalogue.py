@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.settings.alert_settings import ALERTS
 from tidegate.settings.setting import Setting
 from tidegate.settings.values import Kind
 
@@ -17,6 +18,9 @@ SECTIONS: dict[str, str] = {
     "history": "How much is remembered, and for how long.",
     "api": "How programs and the command line reach Tidegate.",
     "log": "What Tidegate writes about itself.",
+    "toasts": "What Tidegate tells you, and when it keeps quiet.",
+    "alerts": "What you are alerted to, from which figure on, and after how long.",
+    "window": "What the window and the tray icon do.",
 }
 
 
@@ -292,7 +296,6 @@ _HISTORY = (
         "s",
         60,
         7 * 86400,
-        needs_restart=True,
     ),
     Setting(
         "minutes_kept_days",
@@ -304,7 +307,6 @@ _HISTORY = (
         "days",
         1,
         3650,
-        needs_restart=True,
     ),
     Setting(
         "journal_kept_days",
@@ -312,11 +314,10 @@ _HISTORY = (
         Kind.COUNT,
         90,
         "Journal kept",
-        "For how many days the journal of what was decided, and why, is kept.",
+        "For how many days the journal of what was decided, and why, is kept, and what you were told.",
         "days",
         1,
         3650,
-        needs_restart=True,
     ),
     Setting(
         "finished_kept_days",
@@ -329,7 +330,6 @@ _HISTORY = (
         1,
         3650,
         automatic="for ever",
-        needs_restart=True,
     ),
     Setting(
         "finished_in_memory",
@@ -372,7 +372,105 @@ _LOG = (
     ),
 )
 
-SETTINGS: tuple[Setting, ...] = (*_MACHINE, *_GPU, *_QUEUE, *_JOBS, *_HISTORY, *_API, *_LOG)
+_WINDOW = (
+    Setting(
+        "window_scheme",
+        "window",
+        Kind.CHOICE,
+        "auto",
+        "Light or dark",
+        "Auto follows the desktop.",
+        choices=("auto", "light", "dark"),
+    ),
+    Setting(
+        "window_show_at_start",
+        "window",
+        Kind.BOOL,
+        True,
+        "Show the window at start",
+        "Otherwise Tidegate starts in the tray alone, where the desktop has one.",
+    ),
+    Setting(
+        "tray_icon",
+        "window",
+        Kind.CHOICE,
+        "auto",
+        "Tray icon",
+        "In colour, or a symbol of one colour: a light one for dark panels, a dark one for light panels. "
+        "Auto is in colour, but a symbol where the desktop's own icons are symbols.",
+        choices=("auto", "colour", "light", "dark"),
+    ),
+)
+
+
+def _switch(name: str, section: str, default: bool, label: str, text: str) -> Setting:
+    return Setting(name, section, Kind.BOOL, default, label, text)
+
+
+_TOASTS = (
+    _switch(
+        "toasts_enabled",
+        "toasts",
+        True,
+        "Show notifications",
+        "Without them, everything is still kept in the inbox.",
+    ),
+    _switch("toasts_failures", "toasts", True, "Failures", "Jobs that failed, could not start or were lost."),
+    _switch(
+        "toasts_interventions",
+        "toasts",
+        True,
+        "What Tidegate did to a job",
+        "Jobs paused, stopped or ended to keep this computer usable.",
+    ),
+    _switch(
+        "toasts_ended",
+        "toasts",
+        True,
+        "Long jobs that finished",
+        "Unless you have them before your eyes.",
+    ),
+    _switch("toasts_alerts", "toasts", True, "Alerts", "When something about this computer needs attention."),
+    _switch("toasts_conflicts", "toasts", True, "Conflicts", "When two jobs want more than there is."),
+    _switch("toasts_hints", "toasts", True, "Hints", "Advice that comes with something to do about it."),
+    _count(
+        "toasts_per_minute",
+        "toasts",
+        4,
+        "Notifications a minute, at most",
+        "What is more is told together a little later.",
+        1,
+        60,
+    ),
+    Setting(
+        "toasts_quiet_hours",
+        "toasts",
+        Kind.HOURS,
+        "off",
+        "Quiet hours",
+        "Every day between these times nothing is shown; one notification sums up what came meanwhile.",
+    ),
+    _switch(
+        "toasts_quiet_lets_critical",
+        "toasts",
+        True,
+        "Quiet, but for what cannot wait",
+        "Critical alerts, and jobs that had to be ended, are shown while it is quiet too.",
+    ),
+)
+
+SETTINGS: tuple[Setting, ...] = (
+    *_MACHINE,
+    *_GPU,
+    *_QUEUE,
+    *_JOBS,
+    *_HISTORY,
+    *_API,
+    *_LOG,
+    *_WINDOW,
+    *_TOASTS,
+    *ALERTS,
+)
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_DOTTED = {f"{setting.section}.{setting.key}": setting for setting in SETTINGS}

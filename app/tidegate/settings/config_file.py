@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidegate.settings.catalogue import SECTIONS, SETTINGS, find_setting, nearest
+from tidegate.settings.config_lines import with_value, without_value
 from tidegate.settings.loading import Settings, combine, read_file
 from tidegate.settings.setting import Setting
 from tidegate.settings.values import NotUnderstoodError, SettingsError, as_toml
@@ -62,25 +64,82 @@ def write_value(
     Raises SettingsError, and leaves the file as it was, when the name is unknown, the value bad, or would contradict
     another setting. A value that environment or command line set stays in force; ``Settings.source`` tells.
     """
-    setting = find_setting(name)
-    if setting is None:
-        known = nearest(name, [entry.name for entry in SETTINGS]) or "."
-        raise SettingsError([f"{name}: there is no such setting{known}"])
+    setting = _known(name)
     try:
         value = setting.parse(text)
     except NotUnderstoodError:
         raise SettingsError([f'{name}: "{text}" is not accepted; write {setting.accepted}.']) from None
     file = paths.config_file
     before = read_file(file)
-    content = file.read_bytes().decode("utf-8-sig") if before or file.exists() else initial_file()
-    changed = _edited(content, setting, as_toml(setting.kind, value))
+    content = _text(file) if before or file.exists() else initial_file()
+    changed = with_value(content, setting, as_toml(setting.kind, value))
     after = _parsed(file, changed)
     if after != _expected(before, setting, after):
-        raise SettingsError([f"{file}: {setting.name} is written in a way that only you can change; edit it by hand."])
-    combine(file, after, environ={})
-    settings = combine(file, after, environ, overrides)
-    _replace(file, changed)
+        raise _only_by_hand(file, setting)
+    return _judged_and_written(file, changed, after, environ, overrides)
+
+
+def remove_values(
+    paths: Paths,
+    names: Iterable[str],
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """Let these be at their defaults again, in one piece; the settings that hold now. Comments and order stay.
+
+    Their lines become comments. Raises SettingsError, and leaves the file as it was, when a name is unknown or what
+    is left would contradict itself.
+    """
+    wanted = [_known(name) for name in names]
+    file = paths.config_file
+    left = read_file(file)
+    before = text = _text(file) if left else ""
+    for setting in wanted:
+        holder, key = _place(left, setting)
+        while key in holder:
+            del holder[key]
+            text = without_value(text, setting)
+            if _filled(_parsed(file, text)) != _filled(left):
+                raise _only_by_hand(file, setting)
+            # Once more, where a person wrote it flat and below its section too.
+            holder, key = _place(left, setting)
+    if text == before:
+        return combine(file, left, environ, overrides)
+    return _judged_and_written(file, text, left, environ, overrides)
+
+
+def _known(name: str) -> Setting:
+    setting = find_setting(name)
+    if setting is None:
+        known = nearest(name, [entry.name for entry in SETTINGS]) or "."
+        raise SettingsError([f"{name}: there is no such setting{known}"])
+    return setting
+
+
+def _text(file: Path) -> str:
+    return file.read_bytes().decode("utf-8-sig")
+
+
+def _judged_and_written(
+    file: Path,
+    text: str,
+    tables: Mapping[str, object],
+    environ: Mapping[str, str] | None,
+    overrides: Mapping[str, str] | None,
+) -> Settings:
+    combine(file, tables, environ={})
+    settings = combine(file, tables, environ, overrides)
+    _replace(file, text)
     return settings
+
+
+def _only_by_hand(file: Path, setting: Setting) -> SettingsError:
+    return SettingsError([f"{file}: {setting.name} is written in a way that only you can change; edit it by hand."])
+
+
+def _filled(tables: Mapping[str, object]) -> dict[str, object]:
+    """Without the sections in which nothing is set: the first file has them all, and they count as nothing."""
+    return {name: entry for name, entry in tables.items() if entry != {}}
 
 
 def _parsed(file: Path, text: str) -> dict[str, object]:
@@ -111,65 +170,9 @@ def _place(tables: dict[str, object], setting: Setting) -> tuple[dict[str, objec
         if name in tables:
             return tables, name
     table = tables.setdefault(setting.section, {})
-    assert isinstance(table, dict)
+    if not isinstance(table, dict):
+        raise SettingsError([f"{setting.section}: this is a section, written [{setting.section}], and no setting."])
     return table, setting.name if setting.name in table else setting.key
-
-
-def _edited(text: str, setting: Setting, value: str) -> str:
-    """``text`` with the setting's line replaced, else its commented line uncommented, else a line added."""
-    lines = text.splitlines(keepends=True)
-    section: str | None = None
-    commented = header = None
-    for number, line in enumerate(lines):
-        bare = line.strip()
-        if bare.startswith("["):
-            section = bare.partition("]")[0].lstrip("[").strip().strip("\"'")
-            if section == setting.section:
-                header = number
-            continue
-        key, equals, rest = bare.partition("=")
-        name = key.strip().strip("\"'")
-        if not equals:
-            continue
-        here = section == setting.section and name in (setting.key, setting.name)
-        flat = section is None and name in (setting.name, f"{setting.section}.{setting.key}")
-        if here or flat:
-            lines[number] = _line(line, key.strip(), value, _trailing_comment(rest))
-            return "".join(lines)
-        if section == setting.section and name.removeprefix("#").strip() == setting.key and name.startswith("#"):
-            commented = number
-    new = f"{setting.key} = {value}\n"
-    if commented is not None:
-        lines[commented] = new
-    elif header is not None:
-        if not lines[header].endswith("\n"):
-            lines[header] += "\n"
-        lines.insert(header + 1, new)
-    else:
-        if lines and not lines[-1].endswith("\n"):
-            lines[-1] += "\n"
-        lines.append(f"\n[{setting.section}]\n{new}")
-    return "".join(lines)
-
-
-def _line(old: str, key: str, value: str, comment: str) -> str:
-    """The old line with another value; its indent, comment and line end stay."""
-    indent = old[: len(old) - len(old.lstrip())]
-    end = old[len(old.rstrip("\r\n")) :]
-    return f"{indent}{key} = {value}{comment}{end}"
-
-
-def _trailing_comment(rest: str) -> str:
-    """The comment behind a value, with a blank before it; a # inside quotes is no comment."""
-    quote = ""
-    for position, character in enumerate(rest):
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "\"'":
-            quote = character
-        elif character == "#":
-            return "  " + rest[position:].rstrip()
-    return ""
 
 
 def _replace(file: Path, text: str) -> None:
@@ -184,6 +187,7 @@ def _replace(file: Path, text: str) -> None:
             os.fsync(out.fileno())
         os.replace(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         reason = (error.strerror or str(error)).lower()
         raise SettingsError([f"{file}: the settings cannot be written: {reason}."]) from None

@@ -13,6 +13,7 @@ from tidegate.settings.values import NotUnderstoodError, SettingsError, Value
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tidegate.core.alert_rules import AlertPolicy, Limit
     from tidegate.core.policy import Policy
     from tidegate.paths import Paths
 
@@ -27,6 +28,21 @@ _POLICY_NAMES = {
     "default_memory_other": "default_memory_other_bytes",
 }
 """Settings whose field in the core's Policy has another name; all others that the Policy has go by their own."""
+
+_ALERT_NAMES = {
+    rule: (f"alerts_{line}", f"alerts_{lasting}_for")
+    for rule, line, lasting in (
+        ("GPUHighUtilization", "gpu_utilization_high_pct", "gpu_utilization_high"),
+        ("GPULowUtilization", "gpu_utilization_low_pct", "gpu_utilization_low"),
+        ("GPUMemoryHigh", "gpu_memory_high_pct", "gpu_memory_high"),
+        ("GPUMemoryFull", "gpu_memory_full_pct", "gpu_memory_full"),
+        ("GPUHighTemperature", "gpu_temperature_high_c", "gpu_temperature_high"),
+        ("GPUCriticalTemperature", "gpu_temperature_critical_c", "gpu_temperature_critical"),
+        ("SchedulerQueueHigh", "queue_high", "queue_high"),
+        ("SchedulingLatencyHigh", "start_latency_high", "start_latency_high"),
+    )
+}
+"""The settings of each alert rule: its line, and how long it has to last."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,8 @@ class Settings:
             "help": setting.help,
             "accepted": setting.accepted,
             "needs_restart": setting.needs_restart,
+            "automatic": setting.automatic,
+            "variable": setting.variable,
         }
 
     def policy(self) -> Policy:
@@ -82,6 +100,20 @@ class Settings:
         wanted = {entry.name for entry in fields(Policy)}
         named = {_POLICY_NAMES.get(name, name): value for name, value in self._values.items()}
         return Policy(**{name: value for name, value in named.items() if name in wanted})  # type: ignore[arg-type]
+
+    def alert_policy(self) -> AlertPolicy:
+        """Which alert rules hold, and from where on."""
+        from tidegate.core.alert_rules import SERVICE_DOWN, AlertPolicy, Limit
+
+        limits = {rule: self._alert_limit(line, lasting) for rule, (line, lasting) in _ALERT_NAMES.items()}
+        service_s = self._float("alerts_service_down_for")
+        limits[SERVICE_DOWN] = Limit(0.5 if service_s else None, service_s)
+        return AlertPolicy(bool(self._values["alerts_enabled"]), limits)
+
+    def _alert_limit(self, line_name: str, lasting_name: str) -> Limit:
+        from tidegate.core.alert_rules import Limit
+
+        return Limit(self._float(line_name) or None, self._float(lasting_name))
 
     def _float(self, name: str) -> float:
         value = self._values[name]
@@ -135,6 +167,11 @@ class Settings:
     def finished_kept_s(self) -> float | None:
         """None keeps finished jobs for ever."""
         return None if self._values["finished_kept_days"] is None else self._int("finished_kept_days") * _DAY_S
+
+    @property
+    def notify_after_s(self) -> float:
+        """A job that succeeds is told of when it ran at least this long."""
+        return self._float("notify_after")
 
     @property
     def finished_in_memory(self) -> int:

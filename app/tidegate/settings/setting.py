@@ -52,6 +52,8 @@ class Setting:
                 return "one of " + ", ".join(self.choices)
             case Kind.TEXT:
                 return "one line of text"
+            case Kind.HOURS:
+                return "hours of a day such as 22:00-07:00, or off"
             case Kind.SIZE:
                 text = "a size with its unit such as 512M or 8G"
             case Kind.SECONDS:

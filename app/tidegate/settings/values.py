@@ -39,6 +39,7 @@ class Kind(StrEnum):
     CHOICE = "choice"
     TEXT = "text"
     BOOL = "bool"
+    HOURS = "hours"
 
 
 def read(kind: Kind, raw: object) -> str | int | float | bool:
@@ -52,7 +53,7 @@ def read(kind: Kind, raw: object) -> str | int | float | bool:
         raise NotUnderstoodError
     if not isinstance(raw, (str, int, float)):
         raise NotUnderstoodError
-    if kind is Kind.TEXT and not isinstance(raw, str):
+    if kind in (Kind.TEXT, Kind.HOURS) and not isinstance(raw, str):
         raise NotUnderstoodError
     return _read_text(kind, str(raw).strip())
 
@@ -75,6 +76,8 @@ def _read_text(kind: Kind, text: str) -> str | int | float | bool:
             if text.lower() not in _WORDS:
                 raise NotUnderstoodError
             return _WORDS[text.lower()]
+        case Kind.HOURS:
+            return _read_hours(text)
         case Kind.CHOICE:
             return text.lower()
         case Kind.TEXT:
@@ -100,6 +103,18 @@ def _read_seconds(text: str) -> float:
     try:
         return 0.0 if text in ("0", "0s", "0.0") else parse_time(text, bare_s=1.0)
     except NotUnderstood:
+        raise NotUnderstoodError from None
+
+
+def _read_hours(text: str) -> str:
+    """Daily hours as ``22:00-07:00``, however they were written; ``off`` for none."""
+    from tidegate.core.daily_hours import parse_daily_hours
+
+    if text.lower() in ("", "off", "none"):
+        return "off"
+    try:
+        return str(parse_daily_hours(text))
+    except ValueError:
         raise NotUnderstoodError from None
 
 

@@ -25,6 +25,7 @@ class MemoryDisk:
     samples: dict[float, MachineSample] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
+    notices: dict[int, Notice] = field(default_factory=dict)
     commits: int = 0
 
 
@@ -106,8 +107,9 @@ class MemoryJournal:
         ]
         return found[-limit:] if limit else []
 
-    def notices(self, before: int | None, limit: int) -> list[Notice]:
-        return []
+    def notices(self, before: int | None = None, limit: int = 1_000) -> list[Notice]:
+        known = sorted(id for id in self.disk.notices if before is None or id < before)
+        return [self.disk.notices[id] for id in reversed(known)][:limit]
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
         return [self.disk.samples[at] for at in sorted(self.disk.samples) if since <= at <= until]
@@ -137,6 +139,7 @@ class MemoryJournal:
         for profile in batch.profiles:
             disk.profiles[profile.key] = profile
         disk.meta.update(batch.meta)
+        disk.notices.update((notice.id, notice) for notice in batch.notices if notice.id is not None)
 
     def _apply_ticks(self, ticks: Iterable[TickRecord]) -> None:
         kept = self.disk.ticks

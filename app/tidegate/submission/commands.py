@@ -17,6 +17,7 @@ _BUILTINS = frozenset(
         *("ulimit", "umask", "unalias", "unset"),
     )
 )
+_GRAMMAR = frozenset(("if", "for", "while", "until", "case", "function", "time", "."))
 
 
 def launch_command(command: tuple[str, ...], around: Surroundings, may_come_later: bool) -> Launch:
@@ -43,6 +44,11 @@ def launch_line(line: str, around: Surroundings, shell: str) -> Launch:
     if found is None:
         raise Refused("shell", shell, f"The shell {shell} is not on the PATH.", usage=False)
     return Launch((found, "-c", line), interpreter=found)
+
+
+def is_shells_own(word: str) -> bool:
+    """True for what only a shell can do: its builtins and the words of its grammar."""
+    return word in _BUILTINS or word in _GRAMMAR
 
 
 def _problem(program: str, around: Surroundings) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidegate.engine.ports import SettingRefused
 from tidegate.engine.views import SettingView
 from tidegate.paths import Paths
-from tidegate.settings import SETTINGS, Setting, Settings, SettingsError, find_setting, write_value
+from tidegate.settings import SETTINGS, Setting, Settings, SettingsError, find_setting, remove_values, write_value
 
 
 class LiveSettings:
@@ -23,22 +24,34 @@ class LiveSettings:
     ) -> None:
         self._current, self._apply = current, apply
         self._paths, self._overrides = paths, overrides
+        # Each change reads the file and writes it again: of two at once, one would be lost.
+        self._changing = threading.Lock()
 
     def all(self) -> list[SettingView]:
         settings = self._current()
         return [_view(settings, setting) for setting in SETTINGS]
 
     def change(self, name: str, text: str | None) -> SettingView:
+        if text is None:
+            return self.reset([name])[0]
+        settings = self._changed(lambda: write_value(self._paths, name, text, overrides=self._overrides))
         setting = find_setting(name)
-        if text is None and setting is not None:
-            text = setting.show(setting.default)
-        try:
-            settings = write_value(self._paths, name, text or "", overrides=self._overrides)
-        except SettingsError as error:
-            raise SettingRefused(" ".join(error.errors)) from None
         assert setting is not None  # write_value refuses unknown names
-        self._apply(settings)
         return _view(settings, setting)
+
+    def reset(self, names: Sequence[str] | None) -> list[SettingView]:
+        wanted = [setting.name for setting in SETTINGS] if names is None else list(names)
+        settings = self._changed(lambda: remove_values(self._paths, wanted, overrides=self._overrides))
+        return [_view(settings, setting) for name in wanted if (setting := find_setting(name)) is not None]
+
+    def _changed(self, write: Callable[[], Settings]) -> Settings:
+        with self._changing:
+            try:
+                settings = write()
+            except SettingsError as error:
+                raise SettingRefused(" ".join(error.errors)) from None
+            self._apply(settings)
+        return settings
 
 
 def _view(settings: Settings, setting: Setting) -> SettingView:

@@ -18,7 +18,9 @@ from tidegate.settings import Settings, SettingsError, load
 from tidegate.wiring.program import Program
 
 if TYPE_CHECKING:
-    pass
+    from pathlib import Path
+
+    from tidegate.wiring.attached import Attached
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +32,14 @@ LOG_FILES = 3
 TAKE_OVER_S = 10.0
 
 
-def set_up_logging(paths: Paths, settings: Settings, foreground: bool) -> None:
+def set_up_logging(log_file: Path, settings: Settings, foreground: bool) -> None:
     """The program's own log: a rotated file, and in the foreground the terminal too."""
     root = logging.getLogger("tidegate")
     root.setLevel(settings.log_level.upper())
     form = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handlers: list[logging.Handler] = [
         logging.handlers.RotatingFileHandler(
-            paths.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="surrogateescape"
+            log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="surrogateescape"
         )
     ]
     if foreground:
@@ -52,21 +54,44 @@ def prepare(kind: str, overrides: Mapping[str, str], foreground: bool) -> Progra
     try:
         paths = find_paths()
         paths.create()
-        settings = load(paths, overrides=overrides)
-        program = Program(paths, settings, kind, overrides)
+        program = Program(paths, load(paths, overrides=overrides), kind, overrides)
         _acquire(program, kind)
     except PathsError as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return 1
     except SettingsError as error:
-        for sentence in error.errors:
-            print(f"tidegate: {sentence}", file=sys.stderr)
-        return 1
+        return _refused_settings(error)
     except LockHeld as held:
         print(f"tidegate: {held}", file=sys.stderr)
         return 0 if kind == "auto" else 1
-    set_up_logging(paths, settings, foreground)
+    set_up_logging(paths.log_file, program.settings, foreground)
     return program
+
+
+def prepare_gui(paths: Paths, overrides: Mapping[str, str]) -> Program | Attached | int:
+    """The same for the one tray application of this home; beside an engine in the foreground a window on that one."""
+    try:
+        program = Program(paths, load(paths, overrides=overrides), "gui", overrides)
+        _acquire(program, "gui")
+    except SettingsError as error:
+        return _refused_settings(error)
+    except LockHeld as held:
+        if held.kind != "serve":
+            print(f"tidegate: {held}", file=sys.stderr)
+            return 1
+        from tidegate.wiring.attached import Attached
+
+        # A log of its own: two that write and rotate one file would lose lines.
+        set_up_logging(paths.window_log, program.settings, foreground=False)
+        return Attached(paths, program.settings)
+    set_up_logging(paths.log_file, program.settings, foreground=False)
+    return program
+
+
+def _refused_settings(error: SettingsError) -> int:
+    for sentence in error.errors:
+        print(f"tidegate: {sentence}", file=sys.stderr)
+    return 1
 
 
 def _acquire(program: Program, kind: str) -> None:
@@ -89,13 +114,16 @@ def _acquire(program: Program, kind: str) -> None:
 def _leaves_soon(paths: Paths, kind: str, holder: str) -> bool:
     from tidegate.api.client import ApiError, Client, NoEngine
 
-    client = Client(paths)
+    client = Client(paths, timeout_s=TAKE_OVER_S)
     if kind == "gui" and holder == "auto":
         # Not reached when it is just starting or leaving; then it is asked again, or is gone.
         with contextlib.suppress(NoEngine, ApiError):
             client.post("/shutdown", {"stop_jobs": False})
         return True
-    return kind == "auto" and not client.alive()
+    if kind == "gui" and holder != "serve":
+        return True  # another tray application, which is just ending: there is one at a time
+    # One in the foreground that does not answer may just be ending.
+    return kind in ("auto", "gui") and not client.alive()
 
 
 def refused(refusal: Exception) -> int:

@@ -20,7 +20,7 @@ from tidegate.core.state import State
 from tidegate.engine.clock import LiveClock
 from tidegate.engine.desk import LocalDesk
 from tidegate.engine.engine import Engine
-from tidegate.engine.lock import EngineLock
+from tidegate.engine.lock import HomeLock
 from tidegate.engine.ports import Notice
 from tidegate.engine.store import Store
 from tidegate.execution.executor import Executor
@@ -80,7 +80,8 @@ class LogNotifier:
     """Notices in the program's log; windows get theirs from the change stream."""
 
     def notify(self, notice: Notice) -> None:
-        log.info("job %s: %s (%s)", notice.job, notice.title, notice.text)
+        about = "" if notice.job is None else f"job {notice.job}: "
+        log.info("told (%s): %s%s. %s", notice.level, about, notice.title, notice.text)
 
 
 class Program:
@@ -92,7 +93,7 @@ class Program:
         self.kind = kind
         self.overrides = overrides
         self.ended: asyncio.Event | None = None
-        self._lock = EngineLock(paths.lock_file)
+        self._lock = HomeLock(paths.lock_file)
         self._engine: Engine | None = None
         self._desk: LocalDesk | None = None
         self._api: ApiThread | None = None
@@ -149,6 +150,8 @@ class Program:
             finished_in_memory=settings.finished_in_memory,
         )
         engine.edit = self._edited
+        engine.notify_after_s = settings.notify_after_s
+        engine.alarms.set_policy(settings.alert_policy())
         self._history = History(paths.database)
         await engine.open()
         self._desk = LocalDesk(
@@ -164,7 +167,7 @@ class Program:
             settings=LiveSettings(lambda: self.settings, self.apply_settings, paths, self.overrides),
         )
         self._start_api()
-        _keep_the_engine_quick()
+        keep_the_loop_quick()
         return self._desk
 
     def _start_api(self) -> None:
@@ -177,12 +180,10 @@ class Program:
         context = ApiContext(
             paths=self.paths,
             settings=lambda: self.settings,
-            apply_settings=self.apply_settings,
             facts=self.facts,
             kind=self.kind,
             port=port,
             version=tidegate.__version__,
-            overrides=self.overrides,
         )
         self._api = ApiThread(self._desk, context)
         endpoint = self._api.start()
@@ -205,7 +206,7 @@ class Program:
         """What this machine can give at most; safe from any thread."""
         reading = self._engine.state.machine.reading if self._engine is not None else None
         if self._engine is None or reading is None:
-            return _facts_without_engine(self.settings)
+            return facts_without_engine(self.settings)
         line = self._engine.state.policy.memory_line_bytes(reading.memory_total_bytes)
         gpus = tuple(GpuFact(card.index, card.name, card.memory_total_bytes) for card in reading.gpus)
         return MachineFacts(reading.cores, reading.memory_total_bytes, line, gpus)
@@ -219,6 +220,8 @@ class Program:
         policy = settings.policy()
         asyncio.run_coroutine_threadsafe(self._desk.set_policy(policy), self._loop)
         self._loop.call_soon_threadsafe(self._engine.set_interval, settings.sample_interval_s)
+        self._loop.call_soon_threadsafe(self._engine.alarms.set_policy, settings.alert_policy())
+        self._engine.notify_after_s = settings.notify_after_s
         if self._processes is not None:
             self._processes.kill_timeout_s = policy.kill_timeout_s
             self._processes.stuck_timeout_s = policy.stuck_timeout_s
@@ -264,10 +267,11 @@ def _retention(settings: Settings) -> Retention:
         minutes_s=settings.minutes_kept_s,
         ticks_s=settings.journal_kept_s,
         finished_s=settings.finished_kept_s,
+        notices_s=settings.journal_kept_s,
     )
 
 
-def _keep_the_engine_quick() -> None:
+def keep_the_loop_quick() -> None:
     """While the API pictures thousands of jobs, the engine's thread gets its turn within a millisecond.
 
     And a collection of garbage, which stops every thread, does not walk what lives as long as the program: measured
@@ -281,7 +285,7 @@ def _own_pids(processes: KeeperProcesses) -> list[int]:
     return [os.getpid()] if processes.pid is None else [os.getpid(), processes.pid]
 
 
-def _facts_without_engine(settings: Settings) -> MachineFacts:
+def facts_without_engine(settings: Settings) -> MachineFacts:
     from tidegate.monitor.host import HostReader
 
     host = HostReader()

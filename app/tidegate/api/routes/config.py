@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from tidegate.api.context import Api
 from tidegate.api.encoding import reply
-from tidegate.api.schema import ConfigInput, ShutdownInput, answers
-from tidegate.settings import SETTINGS, Settings, find_setting, write_value
+from tidegate.api.schema import ConfigInput, ConfigResetInput, ShutdownInput, answers
 
 
 def router(api: Api) -> APIRouter:
     routes = APIRouter(tags=["engine"])
-    context = api.context
 
     @routes.get("/config", openapi_extra=answers("Every setting with its value.", settings=["object"]))
     async def config() -> Response:
-        settings = context.settings()
-        return reply({"settings": [settings.describe(setting) for setting in SETTINGS]})
+        return reply({"settings": api.desk.settings()})
 
     @routes.put("/config", openapi_extra=answers("The setting as it is now.", setting="object", applied="boolean"))
     async def change(body: ConfigInput) -> Response:
         """Write one setting to config.toml and apply it; ``applied`` false: it takes effect at the next start."""
-        settings = await asyncio.to_thread(_write, api, body)
-        setting = find_setting(body.name)
-        assert setting is not None  # write_value refuses unknown names
-        return reply({"setting": settings.describe(setting), "applied": not setting.needs_restart})
+        setting = await api.desk.change_setting(body.name, body.value)
+        return reply({"setting": setting, "applied": not setting.needs_restart})
+
+    @routes.post("/config/reset", openapi_extra=answers("The settings as they are now.", settings=["object"]))
+    async def reset(body: ConfigResetInput) -> Response:
+        """Let these settings (or all) be at their defaults again, in one piece."""
+        return reply({"settings": await api.desk.reset_settings(body.names)})
 
     @routes.post("/shutdown", openapi_extra=answers("It is on its way.", stopping="boolean"))
     async def shutdown(body: ShutdownInput) -> Response:
@@ -40,9 +38,3 @@ def router(api: Api) -> APIRouter:
         return answer
 
     return routes
-
-
-def _write(api: Api, body: ConfigInput) -> Settings:
-    settings = write_value(api.context.paths, body.name, body.value, overrides=api.context.overrides)
-    api.context.apply_settings(settings)
-    return settings

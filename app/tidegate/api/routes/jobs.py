@@ -30,7 +30,7 @@ def router(api: Api) -> APIRouter:
         submitted = await desk.submit([submission_of(job) for job in understood])
         if len(submitted) == 1 and submitted[0].refused is not None:
             raise ApiProblem(422, "refused", submitted[0].refused)
-        return reply({"jobs": [_answer(each) for each in submitted]})
+        return reply({"jobs": [submitted_object(each) for each in submitted]})
 
     @routes.post("/jobs/preview", openapi_extra=answers("What would happen now, per job.", jobs=["object"]))
     async def preview(body: SubmitInput) -> Response:
@@ -112,7 +112,7 @@ def router(api: Api) -> APIRouter:
     return routes
 
 
-def _answer(submitted: Submitted) -> dict[str, object]:
+def submitted_object(submitted: Submitted) -> dict[str, object]:
     return {
         "id": None if submitted.id is None else str(submitted.id),
         "warnings": submitted.warnings,

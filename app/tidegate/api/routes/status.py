@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from tidegate.api.context import Api
-from tidegate.api.encoding import reply
+from tidegate.api.encoding import notice_object, reply
 from tidegate.api.errors import read_id
 from tidegate.api.schema import answers, answers_view
 from tidegate.engine.views import MachineSample, StatusView, TickView
@@ -34,5 +34,13 @@ def router(api: Api) -> APIRouter:
     ) -> Response:
         wanted = None if job is None else read_id(job)
         return reply({"ticks": await asyncio.to_thread(desk.ticks, since, wanted, limit)})
+
+    @routes.get("/notices", openapi_extra=answers("What a person was told, newest first.", notices=["object"]))
+    async def notices(
+        before: Annotated[int | None, Query(ge=0)] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+    ) -> Response:
+        """Those with an ``id`` below ``before``: page on with the id of the last one."""
+        found = await asyncio.to_thread(desk.notices, before, limit)
+        return reply({"notices": [notice_object(notice) for notice in found]})
 
     return routes

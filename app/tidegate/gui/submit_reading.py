@@ -1,0 +1,92 @@
+"""What stands in the submit dialog, understood: drafts become jobs or refusals; runs in a thread, as disks are slow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tidegate.submission.request import MachineFacts, Refused, SubmitRequest, Understood
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The dialog's words. ``files`` beats ``text``; ``folder`` is as typed, ``base`` where relative names begin."""
+
+    text: str = ""
+    files: tuple[str, ...] = ()
+    args: str = ""
+    folder: str = ""
+    base: str = "/"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        return not self.files and not self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a draft is not taken: the field's option name (or script, args ...), and for one of several files, which."""
+
+    field: str
+    sentence: str
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """Jobs in the order of the files; ``scripts`` tells whether arguments have a meaning."""
+
+    jobs: tuple[Understood, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    scripts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What is needed to understand a draft as the engine's home would."""
+
+    facts: Callable[[], MachineFacts]
+    python: str | None
+    environments: Path
+
+    def read(self, draft: Draft, environ: Mapping[str, str], now: float, keep: bool) -> Understanding:
+        """``keep``: the environment is written down, for a job that is to be submitted."""
+        from tidegate.submission.build import build  # loads every detector; not needed before the first draft
+
+        facts = self.facts()
+        jobs: list[Understood] = []
+        problems: list[Problem] = []
+        environments = self.environments if keep else None
+        for file in draft.files or (None,):
+            try:
+                request = _request(draft, file, environ)
+                jobs += build(request, facts, python=self.python, now=now, environments_dir=environments)
+            except Refused as refusal:
+                problems.append(Problem(refusal.field, refusal.sentence, file))
+            except OSError as error:
+                problems.append(Problem("script", f"It cannot be read: {error.strerror or error}.", file))
+        return Understanding(tuple(jobs), tuple(problems), is_script(draft))
+
+
+def is_script(draft: Draft) -> bool:
+    from tidegate.submission.typed import script_in
+
+    return bool(draft.files) or script_in(draft.text, _standing(draft))[0] is not None
+
+
+def _standing(draft: Draft) -> str:
+    return os.path.normpath(os.path.join(draft.base, os.path.expanduser(draft.folder.strip())))
+
+
+def _request(draft: Draft, file: str | None, environ: Mapping[str, str]) -> SubmitRequest:
+    from tidegate.submission.typed import request_of, script_request, split_arguments
+
+    options = dict(draft.options)
+    if draft.folder.strip():
+        options["cwd"] = _standing(draft)
+    if file is not None:
+        return script_request(file, split_arguments(draft.args), environ, options)
+    return request_of(draft.text, draft.args, _standing(draft), environ, options)
