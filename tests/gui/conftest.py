@@ -37,8 +37,10 @@ def run(qapp: QApplication) -> Iterator[Run]:
     """Runs a coroutine on a Qt loop, as the application does."""
     loop = qasync.QEventLoop(qapp)
     asyncio.set_event_loop(loop)
-    yield loop.run_until_complete
+    running = [loop]  # pytest holds what a fixture gave longer than the loop may live
+    yield lambda coroutine: running[0].run_until_complete(coroutine)
     asyncio.set_event_loop(None)
+    running.clear()
     loop.close()
 
 
