@@ -12,10 +12,10 @@ import sys
 from typing import Any
 
 from tidegate.gui.application import Shell, run
-from tidegate.gui.bands import Metric
-from tidegate.gui.figure import Figure
-from tidegate.gui.job_table import Column
-from tidegate.gui.tab_button import TabButton
+from tidegate.gui.jobs.table import Column
+from tidegate.gui.tide.bands import Metric
+from tidegate.gui.widgets.figure import Figure
+from tidegate.gui.widgets.tab_button import TabButton
 from tidegate.paths import find_paths
 from tidegate.settings import load
 from tidegate.wiring.program import Program

@@ -22,7 +22,7 @@ from support.fake_toaster import FakeToaster
 from tidegate.gui.application import Shell
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts import telling
-from tidegate.gui.tray import Tray
+from tidegate.gui.tray.tray import Tray
 from tidegate.paths import Paths, find_paths
 from tidegate.settings import load
 from tidegate.submission.request import MachineFacts

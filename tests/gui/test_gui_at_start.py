@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 from support.fake_desk import FakeDesk
 from tidegate.gui.application import run
-from tidegate.gui.tray import Tray
+from tidegate.gui.tray.tray import Tray
 from tidegate.paths import find_paths
 from tidegate.settings import load
 from tidegate.submission.request import MachineFacts

@@ -17,7 +17,7 @@ from tidegate.desktop.instance import Door, HandOver, Received, hand_over
 from tidegate.gui.application import Ending, Shell
 from tidegate.gui.entrance import Entrance, activated_by
 from tidegate.gui.theme import Theme
-from tidegate.gui.tray import Tray
+from tidegate.gui.tray.tray import Tray
 from tidegate.paths import Paths
 from tidegate.settings import load
 from tidegate.submission.request import MachineFacts

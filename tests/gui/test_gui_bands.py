@@ -6,7 +6,7 @@ import pytest
 
 from support.gui_desk import an_hour_of_samples
 from tidegate.engine.views import MachineSample
-from tidegate.gui.bands import OTHER, RESERVED, SHORT_JOBS, Metric, Series
+from tidegate.gui.tide.bands import OTHER, RESERVED, SHORT_JOBS, Metric, Series
 
 
 def a_sample(at: float, *jobs: tuple[str, int | None, float | None], **fields: object) -> MachineSample:

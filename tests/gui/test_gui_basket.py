@@ -15,19 +15,19 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from support.until import eventually
 from tidegate.engine.ports import EngineUnwilling
-from tidegate.gui import basket_card
 from tidegate.gui.application import Shell
-from tidegate.gui.basket import CARDS_SHOWN, Basket
-from tidegate.gui.basket_batch import Tally, tally_line
-from tidegate.gui.basket_card import BatchCard, FolderCard, SentenceCard
-from tidegate.gui.basket_place import HOME_PX, Corner, clamped, first_home, grown, nearest_corner
-from tidegate.gui.basket_switch import BasketSwitch
+from tidegate.gui.basket import card as basket_card
+from tidegate.gui.basket.basket import CARDS_SHOWN, Basket
+from tidegate.gui.basket.batch import Tally, tally_line
+from tidegate.gui.basket.card import BatchCard, FolderCard, SentenceCard
+from tidegate.gui.basket.place import HOME_PX, Corner, clamped, first_home, grown, nearest_corner
+from tidegate.gui.basket.switch import BasketSwitch
 from tidegate.gui.commands import Commands
 from tidegate.gui.drop import dropped_paths, local_path
 from tidegate.gui.feed import Feed
-from tidegate.gui.folder_offer import FolderOffer, open_folder_offer
 from tidegate.gui.remembered import Remembered
-from tidegate.gui.submit import Submitter
+from tidegate.gui.submit.folder_offer import FolderOffer, open_folder_offer
+from tidegate.gui.submit.submitter import Submitter
 from tidegate.settings import load
 from tidegate.submission.folder import FolderScripts, scripts_in
 from tidegate.submission.request import MachineFacts

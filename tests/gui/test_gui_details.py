@@ -14,8 +14,8 @@ from support.fake_desk import a_job_view
 from support.until import eventually
 from tidegate.engine.ports import Command, Verb
 from tidegate.engine.views import AttemptView, EstimateView, UsageView, WaitView
-from tidegate.gui.job_facts import facts_of, reason, why_of
-from tidegate.gui.job_match import JobMatch
+from tidegate.gui.jobs.match import JobMatch
+from tidegate.gui.panel.job_facts import facts_of, reason, why_of
 
 pytestmark = pytest.mark.qt_log_ignore(
     r"^This plugin does not support (raise\(\)|propagateSizeHints\(\)|grabbing the keyboard)"

@@ -13,7 +13,7 @@ from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Answer, Command, CommandResult, Verb
 from tidegate.engine.views import EstimateView, GpuView
-from tidegate.gui.edit_dialog import EditDialog, current, unreadable
+from tidegate.gui.submit.edit_dialog import EditDialog, current, unreadable
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
 GIB = 1024**3

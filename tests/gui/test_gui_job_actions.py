@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QMessageBox, QPushButton
 from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Verb
-from tidegate.gui.job_actions import JobActions
+from tidegate.gui.jobs.actions import JobActions
 
 pytestmark = pytest.mark.qt_log_ignore(
     r"^This plugin does not support (raise\(\)|propagateSizeHints\(\)|grabbing the keyboard)"
@@ -277,7 +277,7 @@ def test_copies_and_the_log(desk, with_queue):
 
 
 def test_editing_opens_for_one_waiting_job(desk, with_queue, monkeypatch):
-    from tidegate.gui.edit_dialog import EditDialog
+    from tidegate.gui.submit.edit_dialog import EditDialog
 
     add_each_status(desk)
     asked: list[str] = []

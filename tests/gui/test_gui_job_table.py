@@ -12,10 +12,10 @@ from support.fake_desk import a_job_view
 from tidegate.engine.views import AttemptView, EstimateView, JobView, UsageView, WaitView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
-from tidegate.gui.job_book import ColourBook, Filter, JobBook
-from tidegate.gui.job_delegate import JobDelegate
-from tidegate.gui.job_list import JobList
-from tidegate.gui.job_table import MANY_MOVES, Column, JobTable
+from tidegate.gui.jobs.book import ColourBook, Filter, JobBook
+from tidegate.gui.jobs.delegate import JobDelegate
+from tidegate.gui.jobs.list import JobList
+from tidegate.gui.jobs.table import MANY_MOVES, Column, JobTable
 
 NOW = 10_000.0
 GIB = 1024**3

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidegate.gui.log_text import LINE_CHARS, PLAIN, Line, LogParser, Run, Style, styled
+from tidegate.gui.log.text import LINE_CHARS, PLAIN, Line, LogParser, Run, Style, styled
 
 
 def lines_of(*pieces: bytes) -> list[Line]:

@@ -12,15 +12,16 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from support.until import eventually
-from tidegate.gui import log_paper, log_view
 from tidegate.gui.commands import Commands
-from tidegate.gui.log_find import LogFind
-from tidegate.gui.log_pages import Onward, before, begin_at
-from tidegate.gui.log_paint import LEAST_CONTRAST, LogPaint, contrast
-from tidegate.gui.log_panel import LogPanel
-from tidegate.gui.log_search import ERRORS, Hit, LogSearch, words_pattern
-from tidegate.gui.log_text import Style
-from tidegate.gui.log_view import LogView
+from tidegate.gui.log import paper as log_paper
+from tidegate.gui.log import view as log_view
+from tidegate.gui.log.find import LogFind
+from tidegate.gui.log.pages import Onward, before, begin_at
+from tidegate.gui.log.paint import LEAST_CONTRAST, LogPaint, contrast
+from tidegate.gui.log.panel import LogPanel
+from tidegate.gui.log.search import ERRORS, Hit, LogSearch, words_pattern
+from tidegate.gui.log.text import Style
+from tidegate.gui.log.view import LogView
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 

@@ -22,9 +22,9 @@ from support.until import eventually
 from tidegate.desktop.autostart import Autostart, AutostartFailed, NoAutostart
 from tidegate.engine.ports import SettingRefused
 from tidegate.gui.application import Shell
-from tidegate.gui.settings_control import ChoiceControl, FieldControl, SwitchControl
-from tidegate.gui.settings_page import SettingsPage
-from tidegate.gui.settings_row import SettingRow
+from tidegate.gui.settings.control import ChoiceControl, FieldControl, SwitchControl
+from tidegate.gui.settings.page import SettingsPage
+from tidegate.gui.settings.row import SettingRow
 from tidegate.settings import SETTINGS, Kind, find_setting
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
@@ -361,7 +361,7 @@ WORDS = st.lists(
 @given(WORDS)
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 def test_every_word_that_is_sought_is_in_what_is_shown(qapp: QApplication, words: list[str]) -> None:
-    from tidegate.gui.settings_words import matches
+    from tidegate.gui.settings.words import matches
 
     wanted = [word.casefold() for word in words]
     for view in KeptSettings().all():

@@ -18,7 +18,7 @@ from support.until import eventually
 from tidegate.core.job import Dependency, JobId
 from tidegate.engine.ports import Preview
 from tidegate.engine.views import EstimateView
-from tidegate.gui.submit_dialog import FOLDER, SubmitDialog
+from tidegate.gui.submit.dialog import FOLDER, SubmitDialog
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
 

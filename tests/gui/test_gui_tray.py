@@ -20,15 +20,15 @@ from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Verb
 from tidegate.engine.views import IntakeView
-from tidegate.gui import tray as tray_module
-from tidegate.gui import tray_host
 from tidegate.gui.commands import Commands
 from tidegate.gui.moments import tomorrow_morning
-from tidegate.gui.tray import Tray
-from tidegate.gui.tray_facts import TrayFacts, state_line, tooltip
-from tidegate.gui.tray_icons import SIZES, STATES, fitted, tray_icon, tray_style
-from tidegate.gui.tray_menu import literal, literal_over_dbus
-from tidegate.gui.tray_plan import Ask, PauseUntil, QuietUntil, Wish, plan_menu
+from tidegate.gui.tray import host as tray_host
+from tidegate.gui.tray import tray as tray_module
+from tidegate.gui.tray.facts import TrayFacts, state_line, tooltip
+from tidegate.gui.tray.icons import SIZES, STATES, fitted, tray_icon, tray_style
+from tidegate.gui.tray.menu import literal, literal_over_dbus
+from tidegate.gui.tray.plan import Ask, PauseUntil, QuietUntil, Wish, plan_menu
+from tidegate.gui.tray.tray import Tray
 
 pytestmark = pytest.mark.qt_log_ignore(
     r"^This plugin does not support (raise\(\)|propagateSizeHints\(\)|grabbing the keyboard)$"

@@ -16,9 +16,9 @@ from support.gui_desk import a_busy_desk
 from support.until import eventually
 from tidegate.engine.ports import Command, Verb
 from tidegate.gui.application import Ending
-from tidegate.gui.folder_offer import FolderOffer
-from tidegate.gui.job_book import Filter
-from tidegate.gui.tide_page import LEAST_SPAN_S
+from tidegate.gui.jobs.book import Filter
+from tidegate.gui.submit.folder_offer import FolderOffer
+from tidegate.gui.tide.page import LEAST_SPAN_S
 from tidegate.gui.window import first_place
 
 # What a platform without a screen cannot do.

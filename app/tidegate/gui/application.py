@@ -19,7 +19,7 @@ from tidegate.desktop.instance import Door, HandOver, Received
 from tidegate.engine.ports import Desk, Notice
 from tidegate.engine.views import StatusView
 from tidegate.gui.attached import Attachment, EngineLink
-from tidegate.gui.basket_switch import BasketSwitch
+from tidegate.gui.basket.switch import BasketSwitch
 from tidegate.gui.commands import Commands
 from tidegate.gui.entrance import Entrance, activated_by
 from tidegate.gui.feed import Feed
@@ -29,10 +29,10 @@ from tidegate.gui.preferences import Preferences
 from tidegate.gui.quit_dialog import ask_to_quit
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.signals import EndSignals
-from tidegate.gui.submit import Submitter
+from tidegate.gui.submit.submitter import Submitter
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts.telling import Telling
-from tidegate.gui.tray import Tray
+from tidegate.gui.tray.tray import Tray
 from tidegate.gui.window import MainWindow
 from tidegate.submission.request import MachineFacts
 

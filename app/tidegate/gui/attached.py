@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 
 from tidegate.engine.views import StatusView
 from tidegate.gui import words
-from tidegate.gui.message_bar import MessageBar, Offer
 from tidegate.gui.strip import Strip
-from tidegate.gui.tray import Tray
+from tidegate.gui.tray.tray import Tray
+from tidegate.gui.widgets.message_bar import MessageBar, Offer
 
 STATE = "engine"
 

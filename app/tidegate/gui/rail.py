@@ -7,8 +7,8 @@ from PySide6.QtGui import QFont, QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from tidegate.gui.icons import page_icon, pixmap
-from tidegate.gui.menu_button import MenuButton
 from tidegate.gui.theme import Theme, font
+from tidegate.gui.widgets.menu_button import MenuButton
 
 WIDTH_PX = 176
 

@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePol
 from tidegate.core.texts import format_size
 from tidegate.engine.views import CardView, StatusView
 from tidegate.gui import words
-from tidegate.gui.figure import Figure
-from tidegate.gui.shapes import paint_shape
 from tidegate.gui.theme import Theme, font
+from tidegate.gui.widgets.figure import Figure
+from tidegate.gui.widgets.shapes import paint_shape
 
 EDGE_PX, SPACING_PX = 16, 24
 BUTTON_PX = 112

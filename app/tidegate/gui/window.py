@@ -17,23 +17,23 @@ from tidegate.engine.views import JobView, MachineSample, StatusView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
-from tidegate.gui.job_book import JobBook
-from tidegate.gui.message_bar import MessageBar, Offer
+from tidegate.gui.inbox.unread import Unread, shown
+from tidegate.gui.jobs.book import JobBook
+from tidegate.gui.jobs.page import QueuePage
 from tidegate.gui.preferences import Preferences
-from tidegate.gui.queue_page import QueuePage
 from tidegate.gui.rail import Rail
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.strip import Strip
-from tidegate.gui.submit import Submitter
+from tidegate.gui.submit.submitter import Submitter
+from tidegate.gui.submit.window_drop import WindowDrop
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts.quiet import Quiet
-from tidegate.gui.unread import Unread, shown
-from tidegate.gui.window_drop import WindowDrop
+from tidegate.gui.widgets.message_bar import MessageBar, Offer
 
 if TYPE_CHECKING:
-    from tidegate.gui.inbox_page import InboxPage
-    from tidegate.gui.settings_page import SettingsPage
-    from tidegate.gui.tide_page import TidePage
+    from tidegate.gui.inbox.page import InboxPage
+    from tidegate.gui.settings.page import SettingsPage
+    from tidegate.gui.tide.page import TidePage
 
 SIZE_PX, LEAST_PX = QSize(1280, 820), QSize(900, 600)
 FRAME_PX = QSize(16, 48)
@@ -222,7 +222,7 @@ class MainWindow(QMainWindow):
             QShortcut(QKeySequence(keys), self).activated.connect(slot)
 
     def _make_inbox(self) -> InboxPage:
-        from tidegate.gui.inbox_page import InboxPage
+        from tidegate.gui.inbox.page import InboxPage
 
         page = InboxPage(self._commands, self._feed, self._theme, self._quiet, self._unread)
         page.job_wanted.connect(self.open_job)
@@ -235,7 +235,7 @@ class MainWindow(QMainWindow):
         self.rail.show_badge("inbox", shown(count) if count else "", spoken)
 
     def _make_tide(self) -> TidePage:
-        from tidegate.gui.tide_page import TidePage  # the chart's code loads with its page
+        from tidegate.gui.tide.page import TidePage  # the chart's code loads with its page
 
         page = TidePage(
             self.book,
@@ -252,7 +252,7 @@ class MainWindow(QMainWindow):
 
     def _make_settings(self) -> SettingsPage:
         from tidegate.desktop.autostart import find_autostart
-        from tidegate.gui.settings_page import SettingsPage
+        from tidegate.gui.settings.page import SettingsPage
 
         page = SettingsPage(
             self._commands, self._preferences, self._theme, lambda: find_autostart(os.environ), self._pages

@@ -12,14 +12,14 @@ from tidegate.desktop.notifications import DesktopToaster
 from tidegate.engine.ports import Notice
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
+from tidegate.gui.inbox.unread import Unread
 from tidegate.gui.preferences import Preferences
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.toasts.chain import LogToaster, ToasterChain
 from tidegate.gui.toasts.presenter import ToastPresenter
 from tidegate.gui.toasts.quiet import Quiet
 from tidegate.gui.toasts.tray_toaster import TrayToaster
-from tidegate.gui.tray import Tray
-from tidegate.gui.unread import Unread
+from tidegate.gui.tray.tray import Tray
 from tidegate.paths import resource
 
 
