@@ -193,6 +193,8 @@ run_tests() {
   "$VENV/bin/ruff" check . || failed+=('ruff check')
   "$VENV/bin/ruff" format --check --quiet . || failed+=('ruff format --check')
   "$VENV/bin/mypy" || failed+=('mypy')
+  # By file on two workers, which is what the time budget is for; with ARGS as they say, so that -x and --pdb work.
+  [ $# -gt 0 ] || set -- -n 2 --dist loadfile
   "$VENV/bin/python" -m pytest "$@" || rc=$?
   if [ ${#failed[@]} -gt 0 ]; then
     for check in "${failed[@]}"; do say "$check found something, see above."; done

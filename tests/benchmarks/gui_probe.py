@@ -25,7 +25,8 @@ from support.fake_desk import FakeDesk  # noqa: E402
 from support.gui_desk import a_busy_desk  # noqa: E402
 from tidegate.engine.ports import Command, Verb  # noqa: E402
 from tidegate.engine.views import JobView, UsageView  # noqa: E402
-from tidegate.gui.application import Shell, run  # noqa: E402
+from tidegate.gui.application import run  # noqa: E402
+from tidegate.gui.shell import Shell  # noqa: E402
 from tidegate.paths import find_paths  # noqa: E402
 from tidegate.settings import load  # noqa: E402
 from tidegate.submission.request import MachineFacts  # noqa: E402

@@ -11,8 +11,9 @@ import json
 import sys
 from typing import Any
 
-from tidegate.gui.application import Shell, run
+from tidegate.gui.application import run
 from tidegate.gui.jobs.table import Column
+from tidegate.gui.shell import Shell
 from tidegate.gui.tide.bands import Metric
 from tidegate.gui.widgets.figure import Figure
 from tidegate.gui.widgets.tab_button import TabButton

@@ -23,8 +23,9 @@ from PySide6.QtCore import Qt  # noqa: E402
 from support.desktop import missing  # noqa: E402
 from tidegate.core.job import JobId  # noqa: E402
 from tidegate.desktop.virtual_display import virtual_display  # noqa: E402
-from tidegate.gui.application import Shell, run  # noqa: E402
+from tidegate.gui.application import run  # noqa: E402
 from tidegate.gui.demo import Demo  # noqa: E402
+from tidegate.gui.shell import Shell  # noqa: E402
 from tidegate.gui.tide.bands import Metric  # noqa: E402
 from tidegate.paths import find_paths  # noqa: E402
 from tidegate.settings import load  # noqa: E402

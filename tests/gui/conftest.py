@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from support.fake_desk import FakeDesk
 from support.fake_toaster import FakeToaster
-from tidegate.gui.application import Shell
+from tidegate.gui.shell import Shell
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts import telling
 from tidegate.gui.tray.tray import Tray

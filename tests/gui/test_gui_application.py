@@ -118,7 +118,7 @@ def test_the_sessions_result_is_the_exit_code(start, tmp_path):
 
 
 def test_quitting_asks_the_engine_to_stop_the_jobs(start):
-    body = "from tidegate.gui.application import Ending; shell.end(Ending(0, True)); await asyncio.sleep(60)"
+    body = "from tidegate.gui.shell import Ending; shell.end(Ending(0, True)); await asyncio.sleep(60)"
     output, _ = start(session=body).communicate(timeout=30)
     assert "closing True" in output
 

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from support.fake_desk import FakeDesk
 from support.until import eventually
 from tidegate.desktop.instance import Door, HandOver, Received, hand_over
-from tidegate.gui.application import Ending, Shell
 from tidegate.gui.entrance import Entrance, activated_by
+from tidegate.gui.shell import Ending, Shell
 from tidegate.gui.theme import Theme
 from tidegate.gui.tray.tray import Tray
 from tidegate.paths import Paths

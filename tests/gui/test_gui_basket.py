@@ -15,7 +15,6 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
 from support.until import eventually
 from tidegate.engine.ports import EngineUnwilling
-from tidegate.gui.application import Shell
 from tidegate.gui.basket import card as basket_card
 from tidegate.gui.basket.basket import CARDS_SHOWN, Basket
 from tidegate.gui.basket.batch import Tally, tally_line
@@ -26,6 +25,7 @@ from tidegate.gui.commands import Commands
 from tidegate.gui.drop import dropped_paths, local_path
 from tidegate.gui.feed import Feed
 from tidegate.gui.remembered import Remembered
+from tidegate.gui.shell import Shell
 from tidegate.gui.submit.folder_offer import FolderOffer, open_folder_offer
 from tidegate.gui.submit.submitter import Submitter
 from tidegate.settings import load

@@ -16,13 +16,13 @@ from support.fake_desk import FakeDesk
 from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Notice, NoticeKind, NoticeOffer, Verb
-from tidegate.gui.application import Shell
 from tidegate.gui.commands import Commands
 from tidegate.gui.inbox import page as inbox_page
 from tidegate.gui.inbox.model import PAGE, InboxModel
 from tidegate.gui.inbox.page import InboxPage
 from tidegate.gui.inbox.unread import shown
 from tidegate.gui.inbox.words import NoticeFilter, day_label
+from tidegate.gui.shell import Shell
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
 Run = Callable[..., object]

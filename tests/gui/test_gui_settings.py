@@ -21,10 +21,10 @@ from support.kept_settings import KeptSettings
 from support.until import eventually
 from tidegate.desktop.autostart import Autostart, AutostartFailed, NoAutostart
 from tidegate.engine.ports import SettingRefused
-from tidegate.gui.application import Shell
 from tidegate.gui.settings.control import ChoiceControl, FieldControl, SwitchControl
 from tidegate.gui.settings.page import SettingsPage
 from tidegate.gui.settings.row import SettingRow
+from tidegate.gui.shell import Shell
 from tidegate.settings import SETTINGS, Kind, find_setting
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")

@@ -21,11 +21,11 @@ from support.until import eventually
 from tidegate.core.job import JobId
 from tidegate.desktop.notifications import Toast, ToastFailed
 from tidegate.engine.ports import Command, NoticeKind, NoticeOffer, Verb
-from tidegate.gui.application import Shell
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
 from tidegate.gui.preferences import Preferences
 from tidegate.gui.remembered import Remembered
+from tidegate.gui.shell import Shell
 from tidegate.gui.toasts import chain as chain_module
 from tidegate.gui.toasts.chain import TRIED_AGAIN_S, LogToaster, ToasterChain
 from tidegate.gui.toasts.presenter import ToastPresenter

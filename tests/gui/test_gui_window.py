@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QApplication, QMessageBox, QSystemTrayIcon
 from support.gui_desk import a_busy_desk
 from support.until import eventually
 from tidegate.engine.ports import Command, Verb
-from tidegate.gui.application import Ending
 from tidegate.gui.jobs.book import Filter
+from tidegate.gui.shell import Ending
 from tidegate.gui.submit.folder_offer import FolderOffer
 from tidegate.gui.tide.page import LEAST_SPAN_S
 from tidegate.gui.window import first_place

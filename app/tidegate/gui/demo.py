@@ -15,7 +15,7 @@ from tidegate.core.resources import MIB
 from tidegate.core.texts import format_duration, format_size
 from tidegate.engine.ports import Change, Submission
 from tidegate.engine.views import JobView
-from tidegate.gui.application import Shell
+from tidegate.gui.shell import Shell
 from tidegate.paths import Paths, resource
 from tidegate.submission.build import build
 from tidegate.submission.request import MachineFacts, SubmitRequest
