@@ -81,6 +81,9 @@ VERBS = {
         (Option("hidden", "Start in the tray, without opening the window."), PORT, LOG_LEVEL, SET),
         operands=(0, ANY),
         complete="files",
+        ending="FILEs become jobs. When the application runs already, they are handed over\n"
+        "to it and its window comes forward (not with --hidden). An engine in the\n"
+        "background is taken over; beside `tidegate serve` the window attaches to it.",
     ),
     "demo": Verb(
         "demo",
