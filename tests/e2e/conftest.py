@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.desktop import Desktop, desktop
 from support.live import Live, live_home
 
 if sys.platform != "linux":
@@ -32,4 +33,11 @@ def shared() -> Iterator[Live]:
     """One running engine for the tests of a file that leave it as it was."""
     with live_home() as found:
         found.start()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
+    """A headless desktop for the tests of a file; a file that uses it skips where ``desktop.missing`` says why."""
+    with desktop(tmp_path_factory.mktemp("desktop")) as found:
         yield found

@@ -52,8 +52,7 @@ class _Tour:
         """One person's way through the application."""
         live, screen = self._live, self._screen
         live.paths.window_file.write_text(json.dumps({"basket_shown": True}))
-        ours = {name: live.env[name] for name in ("TIDEGATE_HOME", "PYTHONPATH")}
-        live.start("--hidden", verb="gui", env={**screen.env, **ours})
+        live.open_app(screen.env, "--hidden")
         self._item = str(until(lambda: screen.tray_item(live.pid), 20.0))
         until(lambda: screen.window(BASKET), 20.0)
         self._look("tray")

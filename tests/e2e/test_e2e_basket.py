@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.desktop import Desktop, desktop, missing
+from support.desktop import Desktop, missing
 from support.live import Live, live_home
 from support.until import until
 
@@ -22,12 +22,6 @@ SOURCE = (100, 640)
 LINKS_PX = 139
 """The row with Show and Undo of the newest card, from the basket's lower end."""
 Place = tuple[int, int, int, int]
-
-
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
-    with desktop(tmp_path_factory.mktemp("desktop")) as found:
-        yield found
 
 
 @pytest.fixture
@@ -40,8 +34,7 @@ def app(screen: Desktop) -> Iterator[Live]:
 
 
 def open_app(live: Live, screen: Desktop, *options: str) -> None:
-    ours = {name: live.env[name] for name in ("TIDEGATE_HOME", "PYTHONPATH")}
-    live.start(*options, verb="gui", env={**screen.env, **ours})
+    live.open_app(screen.env, *options)
     until(lambda: screen.window(BASKET), 20.0)
 
 

@@ -10,19 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from support.desktop import Desktop, desktop, missing
+from support.desktop import Desktop, missing
 from support.live import Live, alive, live_home, look
 from support.until import until
 
 pytestmark = [pytest.mark.desktop, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 PANEL_PX, SCREEN_PX = 32, (1280, 800)
 LOOP = ("sh", "-c", "while :; do sleep 0.2; done")
-
-
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
-    with desktop(tmp_path_factory.mktemp("desktop")) as found:
-        yield found
 
 
 @pytest.fixture
@@ -34,8 +28,7 @@ def app(screen: Desktop) -> Iterator[Live]:
 
 
 def open_app(live: Live, screen: Desktop) -> None:
-    # A job's environment names the home by which it is found again; the rest is the desktop's.
-    live.start(verb="gui", env={**screen.env, **{name: live.env[name] for name in ("TIDEGATE_HOME", "PYTHONPATH")}})
+    live.open_app(screen.env)
     until(screen.window, 20.0)
 
 
@@ -104,8 +97,15 @@ def test_closing_the_window_keeps_icon_engine_and_job(app: Live, screen: Desktop
     assert screen.tray_item(app.pid) == item
     assert alive(pid)
     assert app.cli("run", "--", "sh", "-c", "exit 7").code == 7
-    assert screen.choose(item, "Open Tidegate")
-    until(screen.window)
+
+    def opened() -> bool:
+        if screen.window() is not None:
+            return True
+        # As above: the menu may be made anew between look and click.
+        screen.choose(item, "Open Tidegate")
+        return False
+
+    until(opened, 15.0, step_s=0.4)
     app.client.post("/actions/kill", {"ids": [job]})
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.desktop import Desktop, desktop, missing
+from support.desktop import Desktop, missing
 from support.live import Live, alive, live_home
 from support.until import until
 
@@ -16,15 +15,9 @@ DIALOG = "Quit Tidegate"
 UNTIL_FLAG = ("sh", "-c", 'while [ ! -e "$1" ]; do sleep 0.1; done; exit 5', "sh")
 
 
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
-    with desktop(tmp_path_factory.mktemp("desktop")) as found:
-        yield found
-
-
 def open_app(live: Live, screen: Desktop) -> str:
     """The name of its icon on the bus."""
-    live.start(verb="gui", env={**screen.env, **{name: live.env[name] for name in ("TIDEGATE_HOME", "PYTHONPATH")}})
+    live.open_app(screen.env)
     until(screen.window, 20.0)
     return str(until(lambda: screen.tray_item(live.pid), 20.0))
 

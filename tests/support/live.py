@@ -140,6 +140,12 @@ class Live:
             )
         until(self._ready, READY_S)
 
+    def open_app(self, screen: Mapping[str, str], *options: str) -> None:
+        """The tray application on a desktop with these variables, until its engine is ready."""
+        # A job's environment names the home by which it is found again; the rest is the desktop's.
+        ours = {name: self.env[name] for name in ("TIDEGATE_HOME", "PYTHONPATH")}
+        self.start(*options, verb="gui", env={**screen, **ours})
+
     def _ready(self) -> bool:
         assert self.engine is not None
         assert self.engine.poll() is None, f"the engine ended: {self.said.read_text()}"
