@@ -27,7 +27,7 @@ def test_two_that_do_not_fit_run_one_after_the_other_and_the_second_says_why() -
     first, second = world.submit(a_job("first").needing("8G").lasting(10), a_job().needing("8G").lasting(10))
     assert world.statuses([first, second]) == ["running", "queued"]
     assert world.waits(second) == ["memory"]
-    assert world.sentence(second) == f"needs 8 GB, 4.7 GB free · after first · first (job {first}) holds 8 GB"
+    assert world.sentence(second) == f"needs 8 GB, 4.7 GB free · after first (job {first}, 8 GB)"
     world.advance(10.0)
     assert world.statuses([first, second]) == ["succeeded", "running"]
 

@@ -38,7 +38,7 @@ def test_busy_memory_keeps_it_held_and_says_who_has_it() -> None:
     assert result.answer is Answer.REFUSED
     assert result.offer is Verb.RELEASE
     assert result.sentence == (
-        f"job {held} stays on hold: needs 7 GB, 3.7 GB free · train.py (job {large}) holds 8 GB{INSTEAD}"
+        f"job {held} stays on hold: needs 7 GB, 3.7 GB free · 8 GB held by train.py (job {large}){INSTEAD}"
     )
     assert world.status(held) == "held"
     assert world.job(held).rank == rank
@@ -111,8 +111,8 @@ def test_a_queued_job_is_put_first_and_refused_with_what_it_waits_for() -> None:
     [result] = start(world, wanted)
     assert result.answer is Answer.REFUSED
     assert result.offer is None
-    held_by = f"train.py (job {busy}) holds 8 GB"
-    assert result.sentence == f"job {wanted} waits: needs 8 GB, 4.7 GB free · after train.py · {held_by}"
+    held_by = f"after train.py (job {busy}, 8 GB)"
+    assert result.sentence == f"job {wanted} waits: needs 8 GB, 4.7 GB free · {held_by}"
     world.advance(9)
     assert world.statuses([before, wanted]) == ["queued", "running"]
 

@@ -22,6 +22,7 @@ from tidegate.gui.log.panel import LogPanel
 from tidegate.gui.log.search import ERRORS, Hit, LogSearch, words_pattern
 from tidegate.gui.log.text import Style
 from tidegate.gui.log.view import LogView
+from tidegate.gui.remembered import Remembered
 
 pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
 
@@ -34,14 +35,14 @@ def numbered(count: int, first: int = 0) -> bytes:
 
 
 @pytest.fixture
-def panel(qapp, run, desk, theme):
+def panel(qapp, run, desk, theme, tmp_path):
     """Runs a test with a shown log panel on the pretended engine."""
 
     def go(test):
         async def body() -> None:
             owner = QWidget()
             commands = Commands(desk, owner)
-            made = LogPanel(commands, theme, owner)
+            made = LogPanel(commands, theme, Remembered(tmp_path / "window.json", owner), owner)
             QVBoxLayout(owner).addWidget(made)
             owner.resize(600, 400)
             owner.show()

@@ -16,6 +16,8 @@ T = TypeVar("T")
 Decode = Callable[[Any], Any]
 
 SCALARS: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+LARGEST = 2**63 - 1
+"""More than the journal can hold is nobody's intention."""
 
 
 class Undecodable(ValueError):
@@ -25,7 +27,8 @@ class Undecodable(ValueError):
 def decoder(kind: type[T], *, strict: bool = False) -> Callable[[Any], T]:
     """A function that makes a ``kind`` (a dataclass) of what JSON has of it.
 
-    Unknown fields are passed over, missing ones take their default (None without one): the two sides may be of
+    Unknown fields are passed over, missing ones take their default (nothing of
+    their kind without one): the two sides may be of
     different versions. ``strict`` checks every single value and raises Undecodable; without it our own engine is
     trusted, which is several times as fast.
     """
@@ -37,10 +40,11 @@ def decoder(kind: type[T], *, strict: bool = False) -> Callable[[Any], T]:
 @cache
 def _dataclass(kind: Any, strict: bool) -> Decode:
     hints = typing.get_type_hints(kind)
-    plan = tuple((each.name, _default(each)) for each in fields(kind))
+    plan = tuple((each.name, _default(each, hints[each.name])) for each in fields(kind))
     steps = [(each.name, _decoder(hints[each.name], strict)) for each in fields(kind)]
     if strict:
-        return lambda found: _strictly(kind, dict(steps), found)
+        needed = tuple(each.name for each in fields(kind) if _is_required(each))
+        return lambda found: _strictly(kind, dict(steps), needed, found)
     special = tuple((at, decode) for at, (_, decode) in enumerate(steps) if decode is not _same)
 
     def make(found: Mapping[str, Any]) -> Any:
@@ -54,16 +58,32 @@ def _dataclass(kind: Any, strict: bool) -> Decode:
     return make
 
 
-def _default(declared: Any) -> Any:
+def _is_required(declared: Any) -> bool:
+    return declared.default is MISSING and declared.default_factory is MISSING
+
+
+def _default(declared: Any, hint: Any) -> Any:
     """As JSON would have it, because it goes through the decoder like the rest."""
     if declared.default_factory is not MISSING:
         return declared.default_factory()
-    return None if declared.default is MISSING else declared.default
+    if declared.default is not MISSING:
+        return declared.default
+    # Readers count on what may not be None: they get what is nothing of its kind.
+    origin = typing.get_origin(hint)
+    if hint in SCALARS:
+        return hint()
+    if origin is tuple:
+        return ()
+    mapping = is_dataclass(hint) or (isinstance(origin, type) and issubclass(origin, Mapping))
+    return {} if mapping else None
 
 
-def _strictly(kind: Any, steps: Mapping[str, Decode], found: Any) -> Any:
+def _strictly(kind: Any, steps: Mapping[str, Decode], needed: tuple[str, ...], found: Any) -> Any:
     if not isinstance(found, dict):
         raise Undecodable(f"a {kind.__name__} is an object, not {_shown(found)}")
+    for name in needed:
+        if name not in found:
+            raise Undecodable(f"a {kind.__name__} needs its field {name}")
     values = {}
     for name, value in found.items():
         if name not in steps:
@@ -72,10 +92,7 @@ def _strictly(kind: Any, steps: Mapping[str, Decode], found: Any) -> Any:
             values[name] = steps[name](value)
         except (ValueError, TypeError) as error:
             raise Undecodable(f"{name}: {error}") from None
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise Undecodable(str(error)) from None
+    return kind(**values)
 
 
 def _decoder(hint: Any, strict: bool) -> Decode:
@@ -113,6 +130,8 @@ def _scalar(hint: Any) -> Decode:
             raise Undecodable(f"{hint.__name__} is wanted, not {_shown(value)}")
         if isinstance(value, str) and "\0" in value:
             raise Undecodable("it holds a NUL character, which no command or path can carry")
+        if isinstance(value, (int, float)) and not abs(value) <= LARGEST:  # so is what is not a number
+            raise Undecodable(f"{_shown(value)} is no number that can be worked with")
         return value
 
     return check

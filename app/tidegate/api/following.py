@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import tidegate
 from tidegate.api.client import ApiError, Client, EventStream, NoEngine, with_query
 from tidegate.api.decoding import decoder
 from tidegate.api.mirror import FINISHED_KEPT, PIECE, WAITING_KEPT, Mirror
@@ -27,6 +28,9 @@ RETRY_AFTER_BUG_S = 10.0
 PACE_S = 0.1
 """Between the pieces of a long difference: views take each in before the next one comes."""
 JOBS_AT_MOST = WAITING_KEPT + FINISHED_KEPT
+UNLIKE = "The engine is Tidegate {theirs} and this window {ours}"
+START_ANEW = "Quit Tidegate and start it anew once both are of one version."
+UNREADABLE = "What the engine says cannot be read; the window's log has the details. It is asked again every 10 seconds."
 
 
 class Follower:
@@ -34,10 +38,13 @@ class Follower:
 
     def __init__(self, client: Client, deliver: Callable[[Change], None], tell: Callable[[bool], None]) -> None:
         self.mirror: Mirror | None = None
+        self.remark: str | None = None
+        """What a person should know of an engine that answers: it is of another version, or cannot be understood."""
+        self._version: str | None = None
         self._client = client
         self._deliver = deliver
         self._tell = tell
-        self._online = False
+        self._said: tuple[bool, str | None] = (False, None)
         self._stream: EventStream | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tidegate-remote", daemon=True)
@@ -61,22 +68,22 @@ class Follower:
     def _follow(self) -> None:
         """The thread: connect, load, listen; again when that ends."""
         while not self._closing.is_set():
-            pause_s = RETRY_S
+            pause_s, remark = RETRY_S, None
             try:
                 for found in self._over_the_line():
                     if found.get("reset"):
                         self._load()
                     else:
                         self._take(read_change(found))
-                    self._say(True)
+                    self._say(True, self._unlike("some of it may be missing here"))
             except (NoEngine, ApiError) as error:
-                if self._online and not self._closing.is_set():
+                if self._said[0] and not self._closing.is_set():
                     log.info("the engine is gone: %s", error)
             except Exception:
                 # A bug of ours, or an engine of another version: begin anew rather than show what may be wrong.
                 log.exception("the engine's changes could not be followed; everything is loaded anew")
-                pause_s = RETRY_AFTER_BUG_S
-            self._say(False)
+                pause_s, remark = RETRY_AFTER_BUG_S, self._unlike("they do not understand each other") or UNREADABLE
+            self._say(False, remark)
             self._closing.wait(pause_s)
 
     def _over_the_line(self) -> Iterator[dict[str, Any]]:
@@ -92,7 +99,9 @@ class Follower:
     def _load(self) -> None:
         """The whole picture; views are told what is different from the one before."""
         get = self._client.get
-        status = decoder(StatusView)(get("/status"))
+        found = get("/status")
+        self._version = found.get("version")
+        status = decoder(StatusView)(found)
         settings = map(decoder(SettingView), get("/config")["settings"])
         newer = Mirror(status, settings, self._last_number())
         jobs = get_jobs(self._client, finished=FINISHED_KEPT, limit=JOBS_AT_MOST)
@@ -119,9 +128,15 @@ class Follower:
         self.mirror.apply(change)
         self._deliver(change)
 
-    def _say(self, online: bool) -> None:
-        if online != self._online:
-            self._online = online
+    def _unlike(self, so: str) -> str | None:
+        """A sentence when the engine is of another version than this program."""
+        if self._version in (None, tidegate.__version__):
+            return None
+        return f"{UNLIKE.format(theirs=self._version, ours=tidegate.__version__)}; {so}. {START_ANEW}"
+
+    def _say(self, online: bool, remark: str | None) -> None:
+        if (online, remark) != self._said:
+            self._said, self.remark = (online, remark), remark
             if online:
                 log.info("an engine is there")
             self._tell(online)

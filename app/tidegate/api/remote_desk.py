@@ -76,7 +76,8 @@ class RemoteDesk:
                 await loaded
         except TimeoutError:
             await self.close()
-            raise NoEngine("The engine of this home does not answer; see its log, or: tidegate doctor") from None
+            silent = "The engine of this home does not answer; see its log, or: tidegate doctor"
+            raise NoEngine(self.remark or silent) from None
         finally:
             end()
 
@@ -97,6 +98,11 @@ class RemoteDesk:
             self._watchers = tuple(item for item in self._watchers if item is not watcher)
 
         return end
+
+    @property
+    def remark(self) -> str | None:
+        """What a person should know of an engine that answers, as that it is of another version; watchers hear of it."""
+        return self._follower.remark
 
     def _deliver(self, change: Change) -> None:
         self._on_loop(lambda: [listener(change) for listener in self._listeners])

@@ -180,7 +180,10 @@ def _memory_holder(state: State, figure: Estimate, ledger: Ledger) -> str:
     if ledger.largest is None or not could_ever_fit(figure, ledger):
         return f" · other programs use {format_size(ledger.other_bytes or 0)}"
     holder, held_bytes = ledger.largest
-    return f"{_after(state)} · {_called(state, holder)} holds {format_size(held_bytes)}"
+    after, held = _after(state), format_size(held_bytes)
+    if after == f" · after {_name(state, holder)}":
+        return f"{after} (job {holder}, {held})"
+    return f"{after} · {held} held by {_called(state, holder)}"
 
 
 def _called(state: State, id: JobId) -> str:

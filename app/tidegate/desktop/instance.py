@@ -157,7 +157,7 @@ class Door:
             if not line.endswith(b"\n"):
                 return
             handed = _read(line, self._token)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             log.warning("what a caller handed over cannot be read: %s", error)
             writer.write(_line({"error": "What was handed over cannot be read; are the two of one version?"}))
             await writer.drain()
@@ -189,14 +189,9 @@ def hand_over(
         try:
             caller.settimeout(ANSWER_WITHIN_S)
             caller.sendall(_line(_written(handed) | {"token": token}))
-            answer = json.loads(_read_line(caller, ANSWER_WITHIN_S) or b"null")
-        except (OSError, ValueError) as error:
+            return _read_answer(_read_line(caller, ANSWER_WITHIN_S))
+        except (OSError, ValueError, RecursionError) as error:
             raise NoAnswer from error
-    if not isinstance(answer, dict):
-        raise NoAnswer
-    if "error" in answer:
-        return Received(0, (str(answer["error"]),))
-    return Received(int(answer["jobs"]), tuple(answer["refused"]))
 
 
 def _call(path: Path, within_s: float, over_tcp: bool) -> tuple[socket.socket, str]:
@@ -270,6 +265,19 @@ def _read(line: bytes, token: str) -> HandOver:
         _variables(found.get("environment")),
         _variables(found.get("activation")),
     )
+
+
+def _read_answer(line: bytes) -> Received:
+    """Raises ValueError for anything that is no answer; the other side may be of another version."""
+    answer = json.loads(line or b"null")
+    if not isinstance(answer, dict):
+        raise ValueError("no object")
+    if "error" in answer:
+        return Received(0, (str(answer["error"]),))
+    jobs = answer.get("jobs")
+    if not isinstance(jobs, int):
+        raise ValueError("no number of jobs")
+    return Received(jobs, tuple(_strings(answer.get("refused"))))
 
 
 def _strings(value: object) -> list[str]:

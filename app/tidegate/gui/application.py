@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import linecache
 import logging
 import os
 import sys
@@ -61,6 +62,8 @@ def run(
     """
     import qasync  # picks the Qt binding that is loaded already
 
+    # PySide has read the source of every module that was imported since it was, and Python keeps what was read.
+    linecache.clearcache()
     application = _make_application()
     loop = qasync.QEventLoop(application)
     asyncio.set_event_loop(loop)

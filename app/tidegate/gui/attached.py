@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from tidegate.engine.views import StatusView
 from tidegate.gui import words
-from tidegate.gui.strip import Strip
 from tidegate.gui.tray.tray import Tray
-from tidegate.gui.widgets.message_bar import MessageBar, Offer
+
+if TYPE_CHECKING:
+    from tidegate.gui.strip import Strip
+    from tidegate.gui.widgets.message_bar import MessageBar
 
 STATE = "engine"
 
@@ -22,6 +24,10 @@ class EngineLink(Protocol):
 
     def watch(self, watcher: Callable[[bool], None]) -> Callable[[], None]:
         """``watcher`` hears False when the engine is gone and True when there is one again, on the window's thread."""
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be known of an engine that answers: it is of another version. Watchers hear of a new one."""
 
     def start_engine_here(self, hidden: bool) -> None:
         """Once this application has ended it begins anew with an engine of its own."""
@@ -33,6 +39,7 @@ class Attachment(QObject):
     def __init__(self, link: EngineLink, tray: Tray, start_engine: Callable[[], object]) -> None:
         super().__init__()
         self.online = True
+        self._link = link
         self._tray = tray
         self._start_engine = start_engine
         self._window: tuple[MessageBar, Strip] | None = None
@@ -53,15 +60,18 @@ class Attachment(QObject):
 
     def _show(self) -> None:
         if self._window is not None:
+            from tidegate.gui.widgets.message_bar import Offer  # there is a window: its code is loaded
+
             messages, strip = self._window
-            offer = Offer(self.tr("Start an engine here"), self._start_engine)
-            messages.set_state(STATE, self._sentence(), offer)
+            remark = self._link.remark
+            offer = None if remark is not None else Offer(self.tr("Start an engine here"), self._start_engine)
+            messages.set_state(STATE, remark or self._sentence(), offer)
             strip.show_offline(self._sentence())
 
     def _sentence(self) -> str | None:
         if self.online:
             return None
-        return self.tr("The engine this window was attached to has ended. Running jobs go on; nothing new starts.")
+        return self._link.remark or self.tr("The engine this window was attached to has ended. Running jobs go on; nothing new starts.")
 
     def ask_to_quit(
         self, status: StatusView, owner: QWidget | None, quit_now: Callable[[], object]

@@ -12,6 +12,11 @@ OLDEST_EVERY_S = 60.0
 """A full collection walks every job in memory; it is rare, and what lived at start is left out of it."""
 
 
+def leave_out_all() -> None:
+    """No collection looks at what is there now: to go through ten thousand jobs, which hold no cycles, is a stall."""
+    gc.freeze()
+
+
 class GarbageCollection(QObject):
     """Takes the place of Python's automatic collection, with its own thresholds, until ``stop``."""
 
@@ -20,8 +25,7 @@ class GarbageCollection(QObject):
         self._thresholds = gc.get_threshold()
         self._oldest_at = time.monotonic()
         gc.disable()
-        # Modules live as long as the app, so no collection needs to look at them.
-        gc.freeze()
+        leave_out_all()  # modules live as long as the app
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)

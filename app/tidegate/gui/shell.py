@@ -26,10 +26,10 @@ from tidegate.gui.submit.submitter import Submitter
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts.telling import Telling
 from tidegate.gui.tray.tray import Tray
-from tidegate.gui.window import MainWindow
 from tidegate.submission.request import MachineFacts
 
 if TYPE_CHECKING:
+    from tidegate.gui.window import MainWindow
     from tidegate.paths import Paths
     from tidegate.settings import Settings
 
@@ -108,7 +108,9 @@ class Shell:
 
     @cached_property
     def window(self) -> MainWindow:
-        """Made when it is first asked for."""
+        """Made when it is first asked for, and its code loaded: in the tray alone the app goes without both."""
+        from tidegate.gui.window import MainWindow
+
         window = MainWindow(
             self.commands,
             self.feed,

@@ -17,6 +17,7 @@ from tidegate.engine.views import JobView, MachineSample, StatusView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
+from tidegate.gui.garbage import leave_out_all
 from tidegate.gui.inbox.unread import Unread, shown
 from tidegate.gui.jobs.book import JobBook
 from tidegate.gui.jobs.page import QueuePage
@@ -169,7 +170,7 @@ class MainWindow(QMainWindow):
         self.rail = Rail(pages, self._theme)
         self.strip = Strip(self._theme)
         self.messages = MessageBar()
-        self.queue = QueuePage(self.book, self._commands, self._theme)
+        self.queue = QueuePage(self.book, self._commands, self._theme, self._remembered)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.queue)
         self._made: dict[str, QWidget] = {"queue": self.queue}
@@ -310,6 +311,7 @@ class MainWindow(QMainWindow):
         if held_back is None or held_back is not self._held_back:
             return
         self.book.take(book)
+        leave_out_all()
         for changed, gone in held_back:
             self.book.apply(changed, gone)
         self._held_back = _LOADED

@@ -45,6 +45,10 @@ class Attached:
     def watch(self, watcher: Callable[[bool], None]) -> Callable[[], None]:
         return self._desk.watch(watcher)
 
+    @property
+    def remark(self) -> str | None:
+        return self._desk.remark
+
     def start_engine_here(self, hidden: bool) -> None:
         self.begin_anew = hidden
 

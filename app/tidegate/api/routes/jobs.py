@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from tidegate.api.context import Api
+from tidegate.api.decoding import LARGEST
 from tidegate.api.encoding import JOBS_AT_ONCE, MEDIA_TYPE, encode_list, reply
 from tidegate.api.errors import ApiProblem, closing, read_id, unknown_job
 from tidegate.api.intake import submission_of, understand
@@ -57,7 +58,7 @@ def router(api: Api) -> APIRouter:
     @routes.get("/jobs", openapi_extra=answers("Active jobs, then waiting ones, then finished ones.", jobs=[JobView]))
     async def list_jobs(
         all: bool = False,
-        finished: Annotated[int | None, Query(ge=0)] = None,
+        finished: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int | None, Query(ge=1)] = None,
     ) -> Response:

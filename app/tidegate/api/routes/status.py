@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from tidegate.api.context import Api
+from tidegate.api.decoding import LARGEST
 from tidegate.api.encoding import notice_object, reply
 from tidegate.api.errors import read_id
 from tidegate.api.schema import answers, answers_view
@@ -37,7 +38,7 @@ def router(api: Api) -> APIRouter:
 
     @routes.get("/notices", openapi_extra=answers("What a person was told, newest first.", notices=["object"]))
     async def notices(
-        before: Annotated[int | None, Query(ge=0)] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+        before: Annotated[int | None, Query(ge=0, le=LARGEST)] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
     ) -> Response:
         """Those with an ``id`` below ``before``: page on with the id of the last one."""
         found = await asyncio.to_thread(desk.notices, before, limit)

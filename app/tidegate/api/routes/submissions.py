@@ -46,8 +46,8 @@ async def _read(request: Request, name: str) -> list[Submission]:
         raise ApiProblem(403, "forbidden", "Submissions in this form are taken on the Unix socket only; use /jobs.")
     try:
         body: Any = await request.json()
-    except ValueError as error:
-        raise ApiProblem(422, "usage", f"The body is not JSON: {error}.") from None
+    except (ValueError, RecursionError):
+        raise ApiProblem(422, "usage", "The body of the request could not be read: it must be JSON in UTF-8.") from None
     entries = body.get(name) if isinstance(body, dict) else None
     if not isinstance(entries, list) or not entries:
         raise ApiProblem(422, "usage", f"The field {name} must be a list of at least one.", name)

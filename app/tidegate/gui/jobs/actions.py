@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -132,6 +133,15 @@ class JobActions(QObject):
             return []
         return [job for job in jobs if job.status in action.fits]
 
+    def fit_counts(self) -> dict[str, int]:
+        """Of each action, how many of the chosen jobs it fits; all at once, as thousands may be chosen."""
+        statuses = Counter(job.status for job in self._chosen())
+        chosen = statuses.total()
+        return {
+            name: 0 if action.single and chosen != 1 else sum(statuses[status] for status in action.fits)
+            for name, action in self.known.items()
+        }
+
     def label(self, name: str) -> str:
         """What stands on its button, without the mark of its mnemonic."""
         return self.known[name].label.replace("&", "")
@@ -147,26 +157,21 @@ class JobActions(QObject):
 
     def fill(self, menu: QMenu) -> None:
         menu.setToolTipsVisible(True)
+        counts, chosen = self.fit_counts(), len(self._chosen())
         pauses = [f"pause-{seconds}" for seconds in PAUSES_S]
-        for name in [action.name for action in self._verbs() if action.name not in ("cancel", "kill")]:
-            if name == pauses[0] and self.fitting(name):
-                submenu = menu.addMenu(self._counted(name, self.tr("Pause f&or")))
-                submenu.addActions([self.actions[each] for each in pauses])
-            elif name not in pauses:
-                self._offer(menu, name)
-        for group in (("cancel", "kill"), ("log", "log-folder", "folder"), ("copy", "copy-id")):
+        verbs = [action.name for action in self._verbs() if action.name not in ("cancel", "kill")]
+        for group in (verbs, ("cancel", "kill"), ("log", "log-folder", "folder"), ("copy", "copy-id")):
             menu.addSeparator()
             for name in group:
-                self._offer(menu, name)
+                if name == pauses[0] and counts[name]:
+                    submenu = menu.addMenu(self._counted(self.tr("Pause f&or"), counts[name], chosen))
+                    submenu.addActions([self.actions[each] for each in pauses])
+                elif name not in pauses and counts[name]:
+                    self.actions[name].setText(self._counted(self.known[name].label, counts[name], chosen))
+                    menu.addAction(self.actions[name])
 
-    def _offer(self, menu: QMenu, name: str) -> None:
-        if self.fitting(name):
-            self.actions[name].setText(self._counted(name, self.known[name].label))
-            menu.addAction(self.actions[name])
-
-    def _counted(self, name: str, label: str) -> str:
+    def _counted(self, label: str, count: int, chosen: int) -> str:
         """Of several chosen jobs it may fit only some, and then says how many."""
-        count, chosen = len(self.fitting(name)), len(self._chosen())
         if count == chosen:
             return label
         return self.tr("{what} ({count} of {chosen})").format(what=label, count=count, chosen=chosen)

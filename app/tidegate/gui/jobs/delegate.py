@@ -23,7 +23,7 @@ _FOCUSED = QStyle.StateFlag.State_HasFocus.value
 _VCENTRE = Qt.AlignmentFlag.AlignVCenter.value
 _RIGHT = Qt.AlignmentFlag.AlignRight.value | _VCENTRE
 _ELIDED_KEPT = 4096
-_CLAUSE_ENDS = (" · ", "; ", ": ", " (")
+_CLAUSE_ENDS = (" · ", "; ", ": ")
 _DOT_PX = 8
 
 
@@ -142,7 +142,9 @@ class JobDelegate(QStyledItemDelegate):
     def _without_last_clauses(self, sentence: str, width: int) -> str:
         shown = sentence
         while self._plain_metrics.horizontalAdvance(shown) > width:
-            end = max(shown.rfind(mark) for mark in _CLAUSE_ENDS)
+            # What stands in brackets may go alone only at the end: what follows it needs its subject whole.
+            ends = (*_CLAUSE_ENDS, " (") if shown.endswith(")") else _CLAUSE_ENDS
+            end = max(shown.rfind(mark) for mark in ends)
             if end <= 0:
                 return sentence
             shown = shown[:end]

@@ -38,6 +38,7 @@ class JobList(QTableView):
         super().__init__()
         self._jobs = model
         self._kept: list[str] = []
+        self._current: str | None = None
         self._menu: QMenu | None = None
         self._restoring = False
         self._scroll = 0
@@ -56,8 +57,15 @@ class JobList(QTableView):
         theme.changed.connect(self.viewport().update)
 
     def chosen(self) -> Sequence[JobView]:
-        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
+        # By ranges: one index for each of ten thousand rows would take half a second.
+        selected = self.selectionModel().selection()
+        ranges = sorted((each.top(), each.bottom()) for each in map(selected.at, range(selected.count())))
+        rows = dict.fromkeys(row for top, bottom in ranges for row in range(top, bottom + 1))
         return [job for row in rows if (job := self._jobs.job_at(row)) is not None]
+
+    @property
+    def chosen_count(self) -> int:
+        return len(self._kept)
 
     def choose(self, id: str) -> bool:
         """Select this job and bring it into view; False when this filter does not show it."""
@@ -72,13 +80,10 @@ class JobList(QTableView):
 
     def choose_all(self, ids: Sequence[str]) -> None:
         """Select those of these jobs that this filter shows, and bring the first into view."""
-        rows = sorted(row for id in ids if (row := self._jobs.row_of(id)) is not None)
-        chosen = QItemSelection()
-        for row in rows:
-            chosen.select(self._jobs.index(row, 0), self._jobs.index(row, self._jobs.columnCount() - 1))
+        rows = self._jobs.rows_of(ids)
         if rows:
             wanted = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
-            self.selectionModel().select(chosen, wanted)
+            self.selectionModel().select(self._selection(rows), wanted)
             self.scrollTo(self._jobs.index(rows[0], 0))
 
     def show_cards(self, wanted: bool) -> None:
@@ -173,20 +178,30 @@ class JobList(QTableView):
             self._kept = [job.id for job in self.chosen()]
             self.chosen_changed.emit()
 
+    def _selection(self, rows: Sequence[int]) -> QItemSelection:
+        """Neighbours in one range: so it costs little to choose all."""
+        chosen, last = QItemSelection(), self._jobs.columnCount() - 1
+        first = 0
+        for place in range(1, len(rows) + 1):
+            if place == len(rows) or rows[place] != rows[place - 1] + 1:
+                chosen.select(self._jobs.index(rows[first], 0), self._jobs.index(rows[place - 1], last))
+                first = place
+        return chosen
+
     def _keep(self) -> None:
+        current = self._jobs.job_at(self.currentIndex().row())
+        self._current = None if current is None else current.id
         self._scroll = self.verticalScrollBar().value()
         self._restoring = True
 
     def _restore(self) -> None:
-        rows = [row for id in self._kept if (row := self._jobs.row_of(id)) is not None]
-        selection = QItemSelection()
-        for row in rows:
-            index = self._jobs.index(row, 0)
-            selection.select(index, self._jobs.index(row, self._jobs.columnCount() - 1))
+        rows = self._jobs.rows_of(self._kept)
         if rows:
             model = self.selectionModel()
-            model.setCurrentIndex(self._jobs.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
-            model.select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+            current = None if self._current is None else self._jobs.row_of(self._current)
+            at = self._jobs.index(rows[0] if current is None else current, 0)
+            model.setCurrentIndex(at, QItemSelectionModel.SelectionFlag.NoUpdate)
+            model.select(self._selection(rows), QItemSelectionModel.SelectionFlag.ClearAndSelect)
         self.verticalScrollBar().setValue(self._scroll)
         self._restoring = False
         if len(rows) != len(self._kept):

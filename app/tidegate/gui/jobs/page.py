@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QShowEvent
@@ -21,9 +22,11 @@ from tidegate.engine.views import JobView, StatusView
 from tidegate.gui.commands import Commands
 from tidegate.gui.jobs.book import Filter, Group, JobBook, Move
 from tidegate.gui.jobs.list import JobList
+from tidegate.gui.jobs.match import JobMatch
 from tidegate.gui.jobs.selection_bar import SelectionBar
 from tidegate.gui.jobs.table import JobTable
 from tidegate.gui.panel.details import Details
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.theme import Theme
 from tidegate.gui.widgets.empty import EmptyState
 from tidegate.gui.widgets.tab_button import TabButton
@@ -31,6 +34,7 @@ from tidegate.gui.widgets.tab_button import TabButton
 FILTER_PX = 232
 TYPED_MS = 120
 MANY_CHOSEN = 300
+SLICE_S = 0.006
 
 
 class QueuePage(QWidget):
@@ -38,13 +42,13 @@ class QueuePage(QWidget):
 
     submit_wanted = Signal()
 
-    def __init__(self, book: JobBook, commands: Commands, theme: Theme) -> None:
+    def __init__(self, book: JobBook, commands: Commands, theme: Theme, remembered: Remembered) -> None:
         super().__init__()
         self.setObjectName("page")
         self._book = book
         self.model = JobTable(book)
         self.list = JobList(self.model, commands, theme)
-        self.details = Details(commands, theme)
+        self.details = Details(commands, theme, remembered)
         self.details.hide()
         self._empty = EmptyState()
         self._empty.wanted.connect(self._on_empty_wanted)
@@ -155,7 +159,11 @@ class QueuePage(QWidget):
         self._typed = QTimer(self)
         self._typed.setSingleShot(True)
         self._typed.setInterval(TYPED_MS)
-        self._typed.timeout.connect(self._apply_words)
+        self._typed.timeout.connect(self._look_for_words)
+        self._looking: Iterator[None] = iter(())
+        self._slices = QTimer(self)
+        self._slices.setInterval(0)
+        self._slices.timeout.connect(self._look_on)
         self.filter_field.textChanged.connect(lambda _text: self._typed.start())
         self.filter_field.returnPressed.connect(self.list.setFocus)
         self.selection_bar = SelectionBar(self.list.actions_of_jobs)
@@ -182,14 +190,28 @@ class QueuePage(QWidget):
         self.filter_field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter_field.selectAll()
 
-    def _apply_words(self) -> None:
+    def _look_for_words(self) -> None:
+        """In slices between other events, for ten thousand jobs take longer than a frame; the table then changes once."""
+        self._match = JobMatch(self.filter_field.text())
+        self._looking = self._match.look_at(list(self._book.jobs.values()))
+        self._slices.start()
+
+    def _look_on(self) -> None:
+        until = time.perf_counter() + SLICE_S
+        while time.perf_counter() < until:
+            if next(self._looking, self) is self:
+                self._show_words(self._match)
+                return
+
+    def _show_words(self, match: JobMatch) -> None:
         self._typed.stop()
-        self.model.set_text(self.filter_field.text())
+        self._slices.stop()
+        self.model.set_match(match)
         self._show_counts()
 
     def _clear_words(self) -> None:
         self.filter_field.clear()
-        self._apply_words()
+        self._show_words(JobMatch(""))
 
     def _show_counts(self) -> None:
         counts = self._book.counts
@@ -257,15 +279,14 @@ class QueuePage(QWidget):
 
     def _refresh_selection(self) -> None:
         """What fits the chosen jobs changes with them; of very many it would cost more than it tells."""
-        jobs = self.list.chosen()
-        if len(jobs) <= MANY_CHOSEN:
-            self._show_selection(jobs)
+        if self.list.chosen_count <= MANY_CHOSEN:
+            self._show_selection(self.list.chosen())
 
     def _put_away(self) -> None:
         """Escape in the table: the last thing that was opened goes."""
         if not self.details.isHidden():
             self._close_details()
-        elif len(self.list.chosen()) > 1:
+        elif self.list.chosen_count > 1:
             self.list.clearSelection()
         elif self.model.matching:
             self._clear_words()

@@ -38,7 +38,8 @@ class SelectionBar(QWidget):
     def show_count(self, count: int) -> None:
         """Call when the chosen jobs are others or have changed."""
         self.label.setText(self.tr("{count} chosen").format(count=count))
-        fitting = [name for name in OFFERED if self._actions.fitting(name)]
+        counts = self._actions.fit_counts()
+        fitting = [name for name in OFFERED if counts[name]]
         # The last one is what ends them, and stays in its place.
         shown = fitting[: MOST - 1] + fitting[-1:] if len(fitting) > MOST else fitting
         for name, button in self.buttons.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -17,6 +17,9 @@ from tidegate.gui.jobs.match import JobMatch
 
 MANY_MOVES = 24
 """From here on one reset is cheaper than telling the view about each row."""
+
+FEW_IDS = 200
+"""So many are looked up one by one; for more, going through all rows once costs less."""
 
 Index = QModelIndex | QPersistentModelIndex
 _NO_PARENT = QModelIndex()
@@ -55,9 +58,9 @@ class JobTable(QAbstractTableModel):
         self.filter = wanted
         self.reload()
 
-    def set_text(self, text: str) -> None:
-        """Only jobs that these words mean; empty: all of the filter."""
-        self.matching = JobMatch(text)
+    def set_match(self, match: JobMatch) -> None:
+        """Only jobs that its words mean; without words all of the filter."""
+        self.matching = match
         self.reload()
 
     def reload(self) -> None:
@@ -114,6 +117,13 @@ class JobTable(QAbstractTableModel):
         if key is None or key[0] not in self.filter.value:
             return None
         return self._row_at(key)
+
+    def rows_of(self, ids: Collection[str]) -> list[int]:
+        """The rows of those of these jobs that are shown, in order."""
+        if len(ids) <= FEW_IDS:
+            return sorted(row for id in ids if (row := self.row_of(id)) is not None)
+        wanted = frozenset(ids)
+        return [row for row, key in enumerate(self._rows) if self._book.ids.get(key) in wanted]
 
     def _row_at(self, key: Key) -> int | None:
         row = bisect_left(self._rows, key)

@@ -12,15 +12,19 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBox
 from tidegate.gui.commands import Commands
 from tidegate.gui.log.find import LogFind
 from tidegate.gui.log.view import LogView
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.theme import Theme, font
+
+WRAP = "log_wrap"
 
 
 class LogPanel(QWidget):
     """Keys work while the focus is on the panel around it, ``owner``."""
 
-    def __init__(self, commands: Commands, theme: Theme, owner: QWidget) -> None:
+    def __init__(self, commands: Commands, theme: Theme, remembered: Remembered, owner: QWidget) -> None:
         super().__init__()
         self._commands = commands
+        self._remembered = remembered
         self._newest_of: str | None = None
         self.view = LogView(commands, theme)
         self.find_bar = LogFind(commands, self.view)
@@ -52,6 +56,10 @@ class LogPanel(QWidget):
         if before[0] is not None and (self.view.path, self.view.attempt) != before:
             self.find_bar.forget()
 
+    def _set_wrap(self, wanted: bool) -> None:
+        self._remembered.put(WRAP, wanted)
+        self.view.set_wrap(wanted)
+
     def open_file(self) -> None:
         """In whatever program the person reads text with."""
         self._open(self.view.path, self.tr("There is no log yet. It begins when the job starts."))
@@ -81,8 +89,10 @@ class LogPanel(QWidget):
         self.follow = self._switch(self.tr("Follow"), self.tr("Keep the newest line in sight"), True)
         self.follow.toggled.connect(self.view.set_follow)
         self.view.follow_changed.connect(self.follow.setChecked)
-        self.wrap = self._switch(self.tr("Wrap"), self.tr("Break long lines"), True)
-        self.wrap.toggled.connect(self.view.set_wrap)
+        wrap = self._remembered.get(WRAP, True)
+        self.wrap = self._switch(self.tr("Wrap"), self.tr("Break long lines"), wrap)
+        self.view.set_wrap(wrap)
+        self.wrap.toggled.connect(self._set_wrap)
         row.addWidget(self.follow)
         row.addWidget(self.wrap)
         row.addWidget(self._button(self.tr("Find"), self.tr("Ctrl+F"), self.find_bar.open_bar))

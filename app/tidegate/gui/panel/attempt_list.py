@@ -19,8 +19,9 @@ ROWS_SEEN = 4
 ATTEMPTS_SHOWN = 100
 _WIDTHS = (24, 0, 72, 88, 96)
 """Number, how it went (the rest), when, how long, peak."""
-_PEAK, _TOOK = 4, 3
-_ROOM_FOR_PEAK_PX, _ROOM_FOR_TOOK_PX = 360, 272
+_HOW, _TOOK, _PEAK = 1, 3, 4
+_CELL_PX = 12
+"""What a cell needs beside its text."""
 
 
 class AttemptList(QTableWidget):
@@ -76,13 +77,21 @@ class AttemptList(QTableWidget):
         if rows:
             self.selectRow(chosen)
         self._filling = False
+        self._make_room()
         self.setFixedHeight(ROW_PX * min(ROWS_SEEN, len(rows)) if rows else 0)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where it is narrow, what one misses least makes room; hovering says it all."""
         super().resizeEvent(event)
-        self.setColumnHidden(_PEAK, event.size().width() < _ROOM_FOR_PEAK_PX)
-        self.setColumnHidden(_TOOK, event.size().width() < _ROOM_FOR_TOOK_PX)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """How a run went is never cut: where it is narrow, what one misses least is left out; hovering says it all."""
+        metrics = self.fontMetrics()
+        room = self.viewport().width() - sum(_WIDTHS)
+        room -= max((metrics.horizontalAdvance(row[_HOW]) for row in self._shown), default=0) + _CELL_PX
+        for column in (_PEAK, _TOOK):
+            self.setColumnHidden(column, room < 0)
+            room += _WIDTHS[column] if room < 0 else 0
 
     def forget(self) -> None:
         """The next time everything is written anew (other colours)."""

@@ -18,6 +18,7 @@ from tidegate.gui.log.view import LogView
 from tidegate.gui.panel.attempt_list import AttemptList
 from tidegate.gui.panel.fact_list import FactList
 from tidegate.gui.panel.job_facts import facts_of, why_of
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.theme import Theme, font
 from tidegate.gui.widgets.elided_label import ElidedLabel
 from tidegate.gui.widgets.shapes import paint_shape
@@ -41,14 +42,14 @@ class Details(QFrame):
 
     closed = Signal()
 
-    def __init__(self, commands: Commands, theme: Theme) -> None:
+    def __init__(self, commands: Commands, theme: Theme, remembered: Remembered) -> None:
         super().__init__()
         self.setProperty("role", "card")
         self.setAccessibleName(self.tr("Job"))
         self._theme = theme
         self._job: JobView | None = None
         self.actions_of_job = JobActions(commands, self._chosen, self, theme, keys=False)
-        self.log_panel = LogPanel(commands, theme, self)
+        self.log_panel = LogPanel(commands, theme, remembered, self)
         self.log: LogView = self.log_panel.view
         self.actions_of_job.open_log.connect(lambda _id: self.log.setFocus())
         self.attempts = AttemptList(theme)

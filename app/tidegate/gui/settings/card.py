@@ -58,6 +58,8 @@ class SettingsCard(QFrame):
         """What belongs here and is no setting stands above those that are."""
         self.first = row
         self._column.insertWidget(1, row)
+        # Tab goes in the order in which controls were made, unless told.
+        QWidget.setTabOrder(self._restore, row.switch)
 
     def changed_names(self) -> list[str]:
         return [name for name, row in self.rows.items() if words.changed(row.view)]

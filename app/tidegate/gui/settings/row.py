@@ -181,6 +181,9 @@ class SettingRow(Row):
             self._reset.setProperty("role", "inline")
             self._reset.clicked.connect(lambda _checked=False: self._on_reset())
             self.head.insertWidget(1, self._reset)
+            # Tab meets it where it stands, not at the page's end: before the control (after it, then turned round).
+            QWidget.setTabOrder(self.control.widget, self._reset)
+            QWidget.setTabOrder(self._reset, self.control.widget)
         default = words.with_unit(self.view, self.view.default_text)
         self._reset.setToolTip(self.tr("Back to the default: {default}").format(default=default))
         self._reset.setAccessibleName(self.tr("Reset {label}").format(label=self.view.label))

@@ -58,14 +58,14 @@ def _priority_words(number: int) -> str:
 
 
 class FieldRow(QWidget):
-    """Some fields side by side, their names above; below, in full width, why one of them is refused."""
+    """Some fields side by side, their names above; below, in full width, why any is refused."""
 
     changed = Signal()
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self._controls: dict[str, QLineEdit | PriorityChoice] = {}
-        self._refused: str | None = None
+        self._refused: dict[str, str] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GAP_PX)
@@ -102,15 +102,21 @@ class FieldRow(QWidget):
     def control(self, name: str) -> QLineEdit | PriorityChoice:
         return self._controls[name]
 
-    def refuse(self, name: str | None, sentence: str = "") -> None:
-        """Say why a field's words are not taken; None: all are well."""
-        if self._refused is not None:
-            mark(self._controls[self._refused], False)
-        self._refused = name
-        if name is not None:
-            mark(self._controls[name], True)
-        self.refusal.setText(sentence)
-        self.refusal.setVisible(name is not None)
+    def refuse(self, name: str, sentence: str) -> None:
+        """Say why a field's words are not taken, below what is said of the fields beside it."""
+        self._refused[name] = sentence
+        mark(self._controls[name], True)
+        self._say()
+
+    def accept_all(self) -> None:
+        for name in self._refused:
+            mark(self._controls[name], False)
+        self._refused.clear()
+        self._say()
+
+    def _say(self) -> None:
+        self.refusal.setText("\n".join(self._refused.values()))
+        self.refusal.setVisible(bool(self._refused))
 
 
 class JobFields(QWidget):
@@ -168,7 +174,7 @@ class JobFields(QWidget):
 
     def accept_all(self) -> None:
         for row in dict.fromkeys(self._rows.values()):
-            row.refuse(None)
+            row.accept_all()
 
 
 def field_label(words: str, control: QWidget) -> QLabel:

@@ -93,7 +93,7 @@ class SubmitForm(QWidget):
         if hold:
             options["hold"] = "yes"
         arguments, folder = self.arguments.text().strip(), self.folder.field.text()
-        return Draft(self.source.text, self.source.files, arguments, folder, base, options)
+        return Draft(self.source.text, self.source.files, arguments, folder, base, options, self.source.file)
 
     # --- What came of it ---
 

@@ -12,7 +12,10 @@ from tidegate.submission.request import MachineFacts, Refused, SubmitRequest, Un
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The dialog's words. ``files`` beats ``text``; ``folder`` is as typed, ``base`` where relative names begin."""
+    """The dialog's words. ``files`` beats ``file``, the script that stands in the field, and that beats ``text``.
+
+    ``folder`` is as typed, ``base`` where relative names begin.
+    """
 
     text: str = ""
     files: tuple[str, ...] = ()
@@ -20,6 +23,7 @@ class Draft:
     folder: str = ""
     base: str = "/"
     options: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
 
     @property
     def empty(self) -> bool:
@@ -59,34 +63,42 @@ class Reader:
         facts = self.facts()
         jobs: list[Understood] = []
         problems: list[Problem] = []
-        environments = self.environments if keep else None
         for file in draft.files or (None,):
-            try:
-                request = _request(draft, file, environ)
-                jobs += build(request, facts, python=self.python, now=now, environments_dir=environments)
-            except Refused as refusal:
-                problems.append(Problem(refusal.field, refusal.sentence, file))
-            except OSError as error:
-                problems.append(Problem("script", f"It cannot be read: {error.strerror or error}.", file))
+            options, found = dict(draft.options), dict[str, Problem]()
+            while True:
+                environments = self.environments if keep and not problems and not found else None
+                try:
+                    request = _request(draft, file, environ, options)
+                    built = build(request, facts, python=self.python, now=now, environments_dir=environments)
+                except Refused as refusal:
+                    found.setdefault(refusal.field, Problem(refusal.field, refusal.sentence, file))
+                    # Judged once more without the word that was refused: all that is wrong is said at once.
+                    if options.pop(refusal.field, None) is not None:
+                        continue
+                except OSError as error:
+                    found["script"] = Problem("script", f"It cannot be read: {error.strerror or error}.", file)
+                else:
+                    jobs += [] if found else built
+                break
+            problems += found.values()
         return Understanding(tuple(jobs), tuple(problems), is_script(draft))
 
 
 def is_script(draft: Draft) -> bool:
     from tidegate.submission.typed import script_in
 
-    return bool(draft.files) or script_in(draft.text, _standing(draft))[0] is not None
+    return bool(draft.files or draft.file) or script_in(draft.text, _standing(draft))[0] is not None
 
 
 def _standing(draft: Draft) -> str:
     return os.path.normpath(os.path.join(draft.base, os.path.expanduser(draft.folder.strip())))
 
 
-def _request(draft: Draft, file: str | None, environ: Mapping[str, str]) -> SubmitRequest:
+def _request(draft: Draft, file: str | None, environ: Mapping[str, str], options: Mapping[str, str]) -> SubmitRequest:
     from tidegate.submission.typed import request_of, script_request, split_arguments
 
-    options = dict(draft.options)
     if draft.folder.strip():
-        options["cwd"] = _standing(draft)
-    if file is not None:
-        return script_request(file, split_arguments(draft.args), environ, options)
+        options = {**options, "cwd": _standing(draft)}
+    if file is not None or draft.file:
+        return script_request(file or draft.file, split_arguments(draft.args), environ, options)
     return request_of(draft.text, draft.args, _standing(draft), environ, options)

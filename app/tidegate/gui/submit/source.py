@@ -25,7 +25,6 @@ from tidegate.gui.theme import Theme
 
 ROW_PX, FRAME_PX = 20, 12
 ROWS_SHOWN = 5
-_PATH = Qt.ItemDataRole.UserRole
 
 
 class SubmitSource(QWidget):
@@ -36,6 +35,9 @@ class SubmitSource(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
+        # Kept here: an item of the list, like the field, loses the bytes of a name that are no text.
+        self._file = ""
+        self._files: tuple[str, ...] = ()
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("A script, or a command line such as python3 train.py --epochs 90"))
         self.field.setAccessibleName(self.tr("What to run"))
@@ -79,8 +81,12 @@ class SubmitSource(QWidget):
     @property
     def files(self) -> tuple[str, ...]:
         """Several scripts; none while the field counts."""
-        items = (self.list.item(row) for row in range(self.list.count()))
-        return tuple(str(item.data(_PATH)) for item in items)
+        return self._files
+
+    @property
+    def file(self) -> str:
+        """The one script that was put into the field; its name may hold what no text can say, or end in a blank."""
+        return self._file if self.field.text() == words.printable(self._file) else ""
 
     @property
     def text(self) -> str:
@@ -88,7 +94,8 @@ class SubmitSource(QWidget):
 
     def add(self, files: Sequence[str]) -> None:
         """These too; a script that stands in the field stays, a command gives way."""
-        known = self.files or ((self.text,) if os.path.isfile(self.text) else ())
+        one = self.file or self.text
+        known = self.files or ((one,) if os.path.isfile(one) else ())
         self._set([*known, *files])
 
     def set_text(self, text: str) -> None:
@@ -98,14 +105,14 @@ class SubmitSource(QWidget):
     def _set(self, files: Sequence[str]) -> None:
         paths = list(dict.fromkeys(os.path.abspath(file) for file in files))
         self.list.clear()
-        if len(paths) == 1:
-            self.field.setText(paths[0])
-            self.field.setCursorPosition(len(paths[0]))
+        self._file = paths[0] if len(paths) == 1 else ""
+        self._files = tuple(paths) if len(paths) > 1 else ()
+        if self._file:
+            self.field.setText(words.printable(self._file))
         elif paths:
             self.field.clear()
             for path in paths:
                 item = QListWidgetItem(words.printable(_called(path)))
-                item.setData(_PATH, path)
                 item.setToolTip(words.printable(path))
                 self.list.addItem(item)
         self._show()
@@ -126,9 +133,9 @@ class SubmitSource(QWidget):
         self._browse.setText(self.tr("Add…") if count else self.tr("Browse…"))
 
     def remove_chosen(self) -> None:
-        chosen = {item.data(_PATH) for item in self.list.selectedItems()}
+        chosen = {index.row() for index in self.list.selectedIndexes()}
         if chosen:
-            self._set([path for path in self.files if path not in chosen])
+            self._set([path for row, path in enumerate(self.files) if row not in chosen])
             (self.list if self.files else self.field).setFocus()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -147,7 +154,7 @@ class SubmitSource(QWidget):
                 self.tr("All files") + " (*)",
             ]
         )
-        known = self.files or (self.text,)
+        known = self.files or (self.file or self.text,)
         folder = os.path.dirname(known[0])
         if folder and os.path.isdir(folder):
             dialog.setDirectory(folder)
@@ -169,9 +176,8 @@ class SubmitSource(QWidget):
 
     def refuse_files(self, sentences: Mapping[str, str]) -> None:
         """Which of several scripts are not taken, and why."""
-        for row in range(self.list.count()):
+        for row, path in enumerate(self.files):
             item = self.list.item(row)
-            path = str(item.data(_PATH))
             why = sentences.get(path)
             item.setForeground(
                 QBrush(self._theme.colour("danger")) if why else QBrush(self.palette().color(QPalette.ColorRole.Text))
