@@ -46,7 +46,7 @@ def test_the_newest_come_first_and_are_paged_by_id(served: Served) -> None:
 
 
 def test_what_is_no_page_is_refused_with_a_sentence(served: Served) -> None:
-    for query in ("limit=0", "limit=10001", "before=-1", "before=x"):
+    for query in ("limit=0", "limit=10001", "before=-1", "before=x", f"before={2**63}"):
         status, found = served.with_token("GET", f"/api/v1/notices?{query}")
         assert status == 422, query
         assert query.partition("=")[0] in found["error"]["sentence"]

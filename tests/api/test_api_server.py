@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from api.conftest import Served
 from support.fake_desk import FakeDesk
 from support.until import until
+from tidegate.api import server
 from tidegate.api.client import ApiError, Client, NoEngine
 from tidegate.api.listeners import ApiStartError, token
 from tidegate.paths import Paths
@@ -227,3 +229,27 @@ def test_in_the_tray_it_ends_although_nobody_ever_called(serve: Callable[..., Se
     served.thread.stop()
     assert not served.thread.alive
     assert not served.thread.serving.is_set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the API loads at once")
+def test_fifty_first_callers_are_all_answered(serve: Callable[..., Served]) -> None:
+    served = serve(kind="gui", ready=False)
+    with ThreadPoolExecutor(50) as callers:
+        assert all(callers.map(lambda _: served.client.request("GET", "/health")[0] == 200, range(50)))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the API loads at once")
+def test_one_that_is_told_to_stop_while_it_loads_serves_nothing(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    monkeypatch.setattr("tidegate.api.application.make_application", lambda *_: made.append(_))
+    monkeypatch.setattr(server, "STOP_WITHIN_S", 0.05)
+    with server._building:  # as long as this is held it is loading
+        served = serve(kind="gui", ready=False)
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(served.paths.socket_name)
+            served.thread.stop()
+            assert not served.paths.socket.exists()
+    until(lambda: not served.thread.alive)
+    assert (made, served.thread.failure, served.thread.serving.is_set()) == ([], None, False)

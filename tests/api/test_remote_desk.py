@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
+import tidegate
 from api.conftest import Served
 from contracts.desk_contract import DeskContract, OpenDesk, itself
 from support.fake_desk import FakeDesk
@@ -19,14 +22,16 @@ from support.gui_desk import a_busy_desk
 from support.live import promised
 from support.until import eventually, until
 from tidegate.api import following, mirror
-from tidegate.api.client import ApiError, NoEngine
+from tidegate.api.client import NoEngine
+from tidegate.api.decoding import decoder
 from tidegate.api.remote_desk import RemoteDesk
 from tidegate.api.server import ApiContext, ApiThread
+from tidegate.api.wire import exchange
 from tidegate.core.job import JobId, JobSpec
 from tidegate.core.resources import GpuRequest
 from tidegate.engine.desk import LocalDesk
 from tidegate.engine.ports import Change, Command, Desk, EngineUnwilling, NoticeOffer, Submission, Verb
-from tidegate.engine.views import JobView
+from tidegate.engine.views import JobView, StatusView
 from tidegate.paths import Paths
 from tidegate.settings import load
 from tidegate.submission.request import MachineFacts
@@ -261,6 +266,54 @@ def test_a_notice_of_an_unknown_kind_does_not_end_the_stream(caplog: pytest.LogC
     assert "prophecy" in caplog.text
 
 
+# --- an engine of another version -------------------------------------------------------------------------------------
+
+
+def test_an_engine_of_another_version_is_followed_and_said(engine: Engine) -> None:
+    engine.desk.set_status(version="9.9")
+
+    async def story(desk: RemoteDesk) -> None:
+        assert desk.status().version == "9.9"
+        await eventually(lambda: desk.remark)
+        assert str(desk.remark).startswith(f"The engine is Tidegate 9.9 and this window {tidegate.__version__}; some")
+        other = FakeDesk()
+        other.set_status(version=tidegate.__version__)
+        told: list[bool] = []
+        desk.watch(told.append)
+        await asyncio.to_thread(engine.stop)
+        engine.start(other)
+        await eventually(lambda: told == [False, True])
+        assert desk.remark is None
+
+    attached(engine, story)
+
+
+def test_one_that_cannot_be_understood_is_said_instead_of_awaited(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.desk.set_status(version="9.9")
+
+    def other(*_: object, **__: object) -> None:
+        raise KeyError("jobs")
+
+    monkeypatch.setattr(following, "get_jobs", other)
+
+    async def run() -> None:
+        with pytest.raises(NoEngine, match=r"Tidegate 9\.9 and this window .* do not understand each other"):
+            await RemoteDesk(engine.paths).open(within_s=0.5)
+
+    asyncio.run(run())
+    assert "could not be followed" in caplog.text
+
+
+def test_what_an_older_engine_does_not_send_is_nothing_of_its_kind() -> None:
+    status = decoder(StatusView)({"mode": "NORMAL", "machine": {"cores": 4}, "later": [1]})
+    assert (status.mode, status.machine.cores, status.machine.cards) == ("NORMAL", 4, ())
+    assert (status.counts, status.intake.why, status.warnings, status.pid) == ({}, None, (), 0)
+    job = decoder(JobView)({"id": "7"})
+    assert (job.name, job.command, job.waits, job.usage.gpu_memory_bytes, job.outcome) == ("", (), (), {}, None)
+
+
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 def test_objects_are_read_as_they_arrive(size: int) -> None:
     jobs = [{"id": str(number), "name": 'nä{me}]["', "more": [{"a": {}}]} for number in range(20)]
@@ -287,7 +340,11 @@ def test_understood_submissions_come_over_the_socket_only(serve: Callable[..., S
     ("entry", "word"),
     [
         ("text", "object"),
-        ({}, "missing"),
+        ({}, "needs its field spec"),
+        ({"spec": {"command": ["ls"], "cwd": "/"}}, "needs its field name"),
+        ({"spec": {"command": ["ls"], "cwd": "/", "name": "n", "memory_bytes": 10**400}}, "memory_bytes"),
+        ({"spec": {"command": ["ls"], "cwd": "/", "name": "n", "begin_at": math.nan}}, "begin_at"),
+        ({"spec": {"command": ["ls"], "cwd": "/", "name": "n", "time_limit_s": math.inf}}, "time_limit_s"),
         ({"spec": {"command": "ls", "cwd": "/", "name": "n"}}, "command"),
         ({"spec": {"command": ["ls"], "cwd": 7, "name": "n"}}, "cwd"),
         ({"spec": {"command": ["ls"], "cwd": "/", "name": "n", "memory_bytes": "1G"}}, "memory_bytes"),
@@ -302,8 +359,24 @@ def test_understood_submissions_come_over_the_socket_only(serve: Callable[..., S
 def test_a_submission_of_another_shape_is_refused(serve: Callable[..., Served], entry: object, word: str) -> None:
     served = serve()
     for path in ("/submissions", "/submissions/preview"):
-        with pytest.raises(ApiError) as refused:
-            served.client.post(path, {"submissions": [entry]})
-        assert (refused.value.status, refused.value.kind) == (422, "usage")
-        assert word in refused.value.sentence
+        status, said = over_the_socket(served, path, json.dumps({"submissions": [entry]}).encode())
+        assert (status, said["error"]["kind"]) == (422, "usage")
+        assert word in said["error"]["sentence"]
+        assert "__init__" not in said["error"]["sentence"]
     assert served.desk.submitted == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe\0", b"9" * 5000, b"[" * 200_000, b'{"submissions":' + b"[" * 990 + b"]" * 990 + b"}"]
+)
+def test_a_body_that_cannot_be_read_is_refused_with_a_sentence(serve: Callable[..., Served], body: bytes) -> None:
+    served = serve()
+    status, said = over_the_socket(served, "/submissions", body)
+    assert (status, said["error"]["kind"]) == (422, "usage")
+    assert said["error"]["sentence"].startswith(("The body of the request could not be read", "submissions[0]"))
+
+
+def over_the_socket(served: Served, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """These very bytes, which no client of ours would send."""
+    answer = exchange(served.paths, "POST", f"/api/v1{path}", body, {}, 10.0)
+    return answer.status, json.loads(answer.read())

@@ -29,7 +29,7 @@ from tidegate.engine.ports import (
     Submission,
     Verb,
 )
-from tidegate.engine.views import JobView
+from tidegate.engine.views import JobView, SettingView
 
 STEP_S = 0.05
 """Virtual time that passes at every turn of the loop."""
@@ -417,5 +417,23 @@ class DeskContract:
             views = await desk.reset_settings(["memory_high_pct"])
             assert [(each.name, each.value) for each in views] == [("memory_high_pct", default)]
             await eventually(lambda: value() == default)
+
+        it.run(open_desk, story)
+
+    def test_what_changed_beside_it_is_told_too(self, it: DeskWorld, open_desk: OpenDesk) -> None:
+        """The file was edited by hand while the engine ran: with the next change all of it holds."""
+        change = it.settings.change
+
+        def change_and_read_the_file(name: str, text: str | None) -> SettingView:
+            change("window_scheme", "dark")
+            return change(name, text)
+
+        it.settings.change = change_and_read_the_file  # type: ignore[method-assign]
+
+        async def story(desk: Desk) -> None:
+            told: list[str] = []
+            desk.subscribe(lambda change: told.append(change.setting.name) if change.setting is not None else None)
+            await desk.change_setting("memory_high_pct", "70")
+            await eventually(lambda: told == ["memory_high_pct", "window_scheme"])
 
         it.run(open_desk, story)

@@ -143,6 +143,7 @@ def test_what_hangs_is_handed_nothing(path: Path) -> None:
 
 def test_one_that_leaves_before_its_answer_is_not_believed_to_have_done_it(path: Path) -> None:
     async def story(taken: Taken) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
         taken.go_on.clear()
         call = asyncio.ensure_future(asyncio.to_thread(hand_over, path, GIVEN, SOON_S))
         await eventually(lambda: taken.handed)
@@ -151,8 +152,28 @@ def test_one_that_leaves_before_its_answer_is_not_believed_to_have_done_it(path:
         with pytest.raises(NoAnswer):
             await call
 
+    said: list[object] = []
     door = Door(path, over_tcp=False)
     behind(door, story)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"{}\n", b'{"jobs": "x", "refused": []}\n', b'{"jobs": 1}\n', b"[" * 200_000 + b"\n"]
+)
+def test_an_answer_of_another_version_is_no_answer(path: Path, answer: bytes) -> None:
+    async def other(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"tidegate": 2}\n')
+        await reader.readline()
+        writer.write(answer)
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_unix_server(other, path):
+            with pytest.raises(NoAnswer):
+                await asyncio.to_thread(hand_over, path, GIVEN, SOON_S, over_tcp=False)
+
+    asyncio.run(run())
 
 
 def test_who_was_promised_an_answer_gets_it_while_the_door_closes(path: Path) -> None:
@@ -176,6 +197,7 @@ def test_who_was_promised_an_answer_gets_it_while_the_door_closes(path: Path) ->
         b"GET / HTTP/1.1\r\n",
         b"\xff\xfe\x00\n",
         b"[]\n",
+        b"[" * 200_000 + b"\n",
         b"null\n",
         b'{"token": ""}\n',
         b'{"token": "", "files": "one", "environment": {}, "activation": {}}\n',

@@ -11,6 +11,7 @@ from support.world import World, a_job, size
 from tidegate.core.job import AfterCondition, Dependency, Finished, JobId, Paused, PauseReason
 from tidegate.core.policy import Policy
 from tidegate.core.resources import GIB
+from tidegate.engine.picture import job_view
 from tidegate.engine.ports import Command, Verb
 
 
@@ -29,6 +30,20 @@ def test_ended_jobs_that_leave_memory_at_once_are_written_down_before() -> None:
     world.restart()
     assert all(isinstance(world.disk.records[id_].status, Finished) for id_ in ids)
     assert {world.disk.records[id_].status.outcome.value for id_ in ids} == {"succeeded"}  # type: ignore[union-attr]
+
+
+def test_what_a_finished_job_used_is_still_said() -> None:
+    world = World()
+    [job] = world.submit(a_job().needing("2G").using("1G").lasting(5))
+    world.advance(6)
+    assert peak_of(world, job) == size("1G")
+    world.restart()
+    assert peak_of(world, job) == size("1G")
+
+
+def peak_of(world: World, id_: JobId) -> int | None:
+    view = job_view(world.engine.state, world.job(id_), (), world.clock.now(), lambda _: None, lambda *_: "")
+    return view.usage.peak_memory_bytes
 
 
 def test_waiting_for_a_job_ends_even_when_it_leaves_memory_at_once() -> None:

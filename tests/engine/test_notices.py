@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -290,6 +291,16 @@ def test_a_lost_card_alerts_nobody() -> None:
     assert told(world) == []
 
 
+def test_a_card_that_is_lost_takes_its_alert_along() -> None:
+    world = World(gpus=(card(95.0),))
+    world.advance(70)
+    assert len(world.engine.alarms.views) == 1
+    world.machine.gpus = (replace(card(95.0), lost=True),)
+    world.advance(2)
+    assert world.engine.alarms.views == ()
+    assert [notice.title for notice in told(world)] == ["GPU 0 is far too hot"]
+
+
 def test_a_card_that_our_job_leaves_idle_names_the_job() -> None:
     world = World(gpus=(GpuReading(0, "GPU-0", "NVIDIA A", size("24G"), size("1G"), 2.0, 40.0),))
     [id_] = world.submit(a_job("train.py").needing("1G").on_gpu(1, "4G").lasting(3000))
@@ -386,6 +397,18 @@ def test_a_flood_of_one_kind_hides_no_other_and_different_jobs_are_listed_by_nam
     assert summary.title == "10 more jobs failed"
     assert "j20, j21, j22 and others" in summary.text
     assert (summary.job, summary.offers) == (None, ())
+
+
+def test_a_later_flood_of_another_kind_does_not_put_off_the_sum_of_the_first() -> None:
+    world = World(cores=64)
+    world.engine.notify_after_s = 0.0
+    world.submit(failing_array(30))
+    world.advance(30)
+    world.submit(a_job("good").needing("1M").lasting(0.1).having(array=tuple(range(30)), array_size=30))
+    world.advance(MINUTE_S - 28)
+    assert [notice.title for notice in told(world) if " more " in notice.title] == ["10 more of rows failed"]
+    world.advance(30)
+    assert told(world)[-1].title == "10 more of good finished"
 
 
 def test_after_the_minute_each_is_told_again() -> None:

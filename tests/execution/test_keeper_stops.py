@@ -6,10 +6,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from keeper_harness import RunPaused, World, alive, play, state
 
 from tidegate.engine.ports import RunActionFailed, RunExited, RunResumed
+from tidegate.execution.keeper import Keeper
 
 # A main process with an ordinary child, a child in a session of its own, and an orphan made by a double fork.
 FAMILY = """
@@ -255,3 +257,26 @@ def test_asking_for_a_run_nobody_knows_is_said(home: Path) -> None:
         }
 
     play(home, story)
+
+
+def test_another_patience_with_stuck_runs_reaches_the_running_keeper(home: Path) -> None:
+    async def story(world: World) -> None:
+        await world.connect()
+        say, said = world.app._say, list[dict[str, object]]()
+        world.app._say = lambda message: (said.append(message), say(message))[1]  # type: ignore[method-assign]
+        world.app.set_timeouts(3.0, 0.5)
+        world.app.set_timeouts(2.0, 0.5)
+        assert said == [{"stuck_timeout_s": 0.5}]
+        assert world.app.kill_timeout_s == 2.0
+        world.start("t", "true")
+        await world.result("t")
+        assert "could not be handled" not in (home / "keeper.log").read_text()
+
+    play(home, story)
+
+
+def test_the_keeper_takes_another_patience_over() -> None:
+    keeper = Keeper.__new__(Keeper)
+    keeper._runs = SimpleNamespace(stuck_timeout_s=30.0)  # type: ignore[assignment]
+    keeper._handle("stuck_timeout_s", 0.5)
+    assert keeper._runs.stuck_timeout_s == 0.5

@@ -81,6 +81,7 @@ def open_shell(
     async def close_all() -> None:
         for shell in shells:
             await shell.commands.settle()
+            await shell.outside.settle()
             shell.close()
             shell.window.deleteLater()
         await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
-import sys
+import linecache, sys
 from support.fake_desk import FakeDesk
 from tidegate.gui.application import run
 from tidegate.gui.tray.tray import Tray
@@ -32,7 +33,10 @@ async def close_desk(_stop_jobs):
     pass
 
 async def session(shell):
-    return 0 if "window" in shell.__dict__ and shell.window.isVisible() else 7
+    if "window" in shell.__dict__ and shell.window.isVisible():
+        return 0
+    # In the tray alone it goes without the window's code and all modules' sources too, and their memory.
+    return 7 if "tidegate.gui.window" not in sys.modules and not linecache.cache else 8
 
 paths = find_paths({"TIDEGATE_HOME": sys.argv[1]})
 paths.create()
@@ -66,3 +70,19 @@ def test_the_window_at_start(tmp_path: Path, tray: str, setting: str, shown: str
         check=False,
     )
     assert done.returncode == seen, done.stdout + done.stderr
+
+
+def test_the_icon_does_not_wait_for_what_an_engine_is_made_of(tmp_path: Path) -> None:
+    told = "import sys, tidegate.wiring.gui, tidegate.wiring.opening as o, tidegate.wiring.program as p\n"
+    told += "import tidegate.gui.application\nprint([name for name in p.PARTS if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", told],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "app")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    # How a job is edited is in the dialogs' code too.
+    assert set(ast.literal_eval(done.stdout)) <= {"tidegate.submission.edit"}

@@ -12,8 +12,10 @@ import pytest
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from support.fake_desk import FakeDesk
+from support.fake_toaster import FakeToaster
 from support.until import eventually
 from tidegate.desktop.instance import Door, HandOver, Received, hand_over
+from tidegate.engine.ports import NoticeKind
 from tidegate.gui.entrance import Entrance, activated_by
 from tidegate.gui.shell import Ending, Shell
 from tidegate.gui.theme import Theme
@@ -32,6 +34,7 @@ class Link:
     def __init__(self) -> None:
         self.watchers: list[Callable[[bool], None]] = []
         self.begin_anew: list[bool] = []
+        self.remark: str | None = None
 
     def watch(self, watcher: Callable[[bool], None]) -> Callable[[], None]:
         self.watchers.append(watcher)
@@ -63,6 +66,7 @@ def open_attached(qapp: QApplication, run, desk: FakeDesk, theme: Theme, paths: 
     async def close_all() -> None:
         for shell in shells:
             await shell.commands.settle()
+            await shell.outside.settle()
             shell.close()
             shell.window.deleteLater()
         await asyncio.sleep(0)
@@ -121,6 +125,46 @@ def test_a_window_made_later_says_it_too(run, open_attached, link: Link) -> None
         link.say(False)
         shell.window.show()
         assert "has ended" in shell.window.messages.text
+
+    run(story())
+
+
+def test_an_engine_of_another_version_is_said_as_long_as_it_is_there(run, open_attached, link: Link) -> None:  # type: ignore[no-untyped-def]
+    async def story() -> None:
+        shell = open_attached()
+        shell.window.show()
+        link.remark = "Another version; some of it may be missing here."
+        link.say(True)
+        assert shell.window.messages.text == link.remark
+        assert shell.window.strip.submit.isEnabled()
+        link.remark = "Another version; they do not understand each other."
+        link.say(False)
+        assert shell.window.messages.text == link.remark
+        assert shell.window.strip.pill.accessibleName() == "Mode: NO ENGINE"
+        link.remark = None
+        link.say(False)
+        assert "has ended" in shell.window.messages.text
+        link.say(True)
+        assert shell.window.messages.text == ""
+
+    run(story())
+
+
+def test_what_came_while_the_engine_was_away_is_counted_and_told_when_it_is_back(  # type: ignore[no-untyped-def]
+    run, open_attached, desk: FakeDesk, link: Link, toaster: FakeToaster
+) -> None:
+    async def story() -> None:
+        shell = open_attached()
+        await shell.outside.settle()
+        shell.feed.stop()
+        link.say(False)
+        for name in ("a.sh", "b.sh"):
+            desk.notify(f"{name} failed", "Exit 2.", level="error", kind=NoticeKind.FAILED)
+        shell.feed.start()
+        link.say(True)
+        await eventually(lambda: toaster.shown)
+        assert [(toast.title, toast.text) for toast in toaster.shown] == [("2 jobs failed", "Meanwhile: a.sh and b.sh")]
+        assert shell.tray.facts.unread == 2
 
     run(story())
 

@@ -16,9 +16,10 @@ def a_sample(at: float, *jobs: tuple[str, int | None, float | None], **fields: o
         "memory_used_bytes": 400,
         "memory_other_bytes": 100,
         "reserved_bytes": 0,
+        "swap_used_bytes": 0,
         **fields,
     }
-    return MachineSample(at=at, mode="NORMAL", swap_used_bytes=0, running=len(jobs), queued=0, jobs=jobs, **given)
+    return MachineSample(at=at, mode="NORMAL", running=len(jobs), queued=0, jobs=jobs, **given)
 
 
 def a_series(*samples: MachineSample, metric: Metric | None = None, step_s: float = 2.0) -> Series:
@@ -79,6 +80,12 @@ def test_a_card_is_shared_by_its_jobs_and_what_others_use_of_it():
     sample = a_sample(10, cards=cards, card_jobs=((0, "7", 60), (0, "8", 30), (1, "8", 50)))
     assert a_series(sample, metric=Metric("card", 0)).at(10) == {OTHER: 10, "7": 60, "8": 30}
     assert a_series(sample, metric=Metric("card", 1)).at(10) == {OTHER: 0, "8": 50}
+
+
+def test_swap_is_one_band_and_unknown_where_there_is_no_reading():
+    series = a_series(a_sample(1, ("7", 5, 1.0), swap_used_bytes=30), metric=Metric("swap"))
+    assert series.at(1) == {OTHER: 30}
+    assert a_series(a_sample(1, swap_used_bytes=None), metric=Metric("swap")).at(1) == {}
 
 
 def test_a_gap_in_time_is_a_gap_in_the_picture():

@@ -702,6 +702,24 @@ def test_a_remembered_place_that_is_nonsense_or_off_every_screen_does_not_lose_i
 # --- Keys, menu, look -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support")
+def test_where_nothing_can_be_see_through_no_corner_is_black(with_basket, monkeypatch):
+    monkeypatch.setattr(QGuiApplication, "platformName", lambda: "xcb")
+
+    async def test(held) -> None:
+        held.switch.set_shown(True)
+        basket = held.basket
+        assert not basket.testAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+        image, mask = basket.grab().toImage(), basket.mask()
+        assert not mask.contains(QPoint(0, 0))
+        line = basket._theme.colour("line").lightness()
+        edge = [QPoint(x, y) for x in range(7) for y in range(7) if mask.contains(QPoint(x, y))]
+        assert edge
+        assert min(image.pixelColor(at).lightness() for at in edge) >= line - 2
+
+    with_basket(test)
+
+
 def test_it_is_above_others_takes_no_focus_and_has_no_place_in_the_task_bar(with_basket):
     async def test(held: Held) -> None:
         flags = held.basket.windowFlags()

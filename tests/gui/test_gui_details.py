@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu, QPushButton
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 
 from support.fake_desk import a_job_view
 from support.until import eventually
@@ -233,6 +233,28 @@ def test_each_run_has_a_row_and_its_own_log(desk, with_queue):
         assert details.log.toPlainText() == "of run 2\n"
         details.attempts.selectRow(0)
         await eventually(lambda: details.log.attempt == 4)
+
+    with_queue(test)
+
+
+@pytest.mark.parametrize("width", [900, 1280])
+def test_how_a_run_went_is_never_cut(desk, with_queue, width):
+    runs = (a_run(1, "out_of_memory", None), a_run(2, code=127))
+    desk.add("1", status="finished", outcome="failed", attempts=2, attempt_list=runs, waits=())
+    desk.write_log("1", b"x" * 3_000_000, attempt=2)
+
+    async def test(queue) -> None:
+        queue.window().resize(width, 600)
+        queue.open_job("1")
+        await eventually(lambda: queue.details.log_panel.state.text() != "")
+        queue.details.log_panel.state.setText("200 MB · 140 MB in the middle were dropped")
+        QApplication.processEvents()
+        attempts = queue.details.attempts
+        for row in range(2):
+            item = attempts.item(row, 1)
+            place = attempts.visualItemRect(item)
+            assert place.width() >= attempts.sizeHintForIndex(attempts.indexFromItem(item)).width()
+            assert place.right() < attempts.viewport().width()
 
     with_queue(test)
 

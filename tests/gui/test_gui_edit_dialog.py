@@ -164,3 +164,14 @@ def test_escape_changes_nothing(desk, with_edit):
         assert changed(desk) == []
 
     with_edit(test)
+
+
+def test_of_one_job_there_is_one_dialog(desk, with_edit):
+    async def test(shell, dialog) -> None:
+        again = EditDialog.open_for(desk.jobs()[0], shell.commands, shell.theme, shell.window)
+        assert again is dialog
+        other = EditDialog.open_for(desk.add("2", status="held"), shell.commands, shell.theme, shell.window)
+        assert other is not dialog
+        other.reject()
+
+    with_edit(test)

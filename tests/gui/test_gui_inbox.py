@@ -287,6 +287,22 @@ def test_what_came_meanwhile_is_counted_and_read_after_a_moment(
     run(story())
 
 
+def test_one_that_comes_while_the_history_is_read_counts_once(run: Run, open_shell: Open, desk: FakeDesk) -> None:
+    async def story() -> None:
+        fill(desk, 2)
+        unread = open_shell().telling.unread
+        desk.notify("in both", "why")
+        await eventually(lambda: unread.count == 3)
+        unread._on_notice(desk.notices(None, 1)[0])
+        assert unread.count == 3
+        unread.start()
+        desk.notify("after it was asked for", "why")
+        await eventually(lambda: unread.count == 4 and not unread._commands._running)
+        assert unread.count == 4
+
+    run(story())
+
+
 def test_the_count_says_many_when_it_is_many() -> None:
     assert [shown(count) for count in (1, 99, 100)] == ["1", "99", "99+"]
 

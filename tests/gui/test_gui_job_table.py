@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, Qt
 from pytestqt.modeltest import ModelTester
 
 from support.fake_desk import a_job_view
@@ -15,6 +15,7 @@ from tidegate.gui.commands import Commands
 from tidegate.gui.jobs.book import ColourBook, Filter, JobBook
 from tidegate.gui.jobs.delegate import JobDelegate
 from tidegate.gui.jobs.list import JobList
+from tidegate.gui.jobs.match import JobMatch
 from tidegate.gui.jobs.table import MANY_MOVES, Column, JobTable
 
 NOW = 10_000.0
@@ -147,6 +148,12 @@ def test_cells_speak_like_a_person(qapp):
     assert spoken == "Why waiting / progress: needs 12.5 GB, 9.4 free"
 
 
+def test_what_ended_at_once_took_no_zero_seconds(qapp):
+    done = replace(finished("1", 200.0), started_at=199.99)
+    assert words.why(done, NOW) == "took less than a second"
+    assert words.why(replace(done, outcome="failed", exit_code=2), NOW) == "exit 2 after less than a second"
+
+
 def test_names_that_are_no_text_are_shown_all_the_same(qapp):
     name = b"caf\xe9.sh".decode("utf-8", "surrogateescape")
     _, table = a_table(a_job_view("1", name=name, command=("sh", name)))
@@ -201,3 +208,54 @@ def test_the_column_for_cards_is_there_where_cards_are(qapp, theme, desk):
     assert columns.sectionSize(Column.WHY) < without
     assert columns.length() <= jobs.viewport().width()
     jobs.deleteLater()
+
+
+def test_words_are_looked_for_in_pieces_and_jobs_that_change_meanwhile_count_as_they_are(qapp):
+    book, table = a_table(*(a_job_view(str(number), name="alpha") for number in range(1, 1001)))
+    match = JobMatch("alpha")
+    pieces = match.look_at(list(book.jobs.values()))
+    next(pieces)
+    table.apply(book.apply([a_job_view("1", name="omega"), a_job_view("1001", name="alphabet")], ["2"]))
+    assert table.rowCount() == 1000
+    assert 1 < len(list(pieces)) < 100
+    table.set_match(match)
+    assert ids(table) == [str(number) for number in range(3, 1002)]
+
+
+def test_thousands_of_jobs_are_chosen_kept_and_counted_without_a_stall(qapp, theme, desk):
+    book, table = a_table(*(a_job_view(str(number)) for number in range(1, 5001)))
+    jobs = JobList(table, Commands(desk), theme)
+    calls = count_calls(table, "index")
+    jobs.selectAll()
+    assert len(jobs.chosen()) == jobs.chosen_count == 5000
+    assert jobs.actions_of_jobs.fit_counts()["cancel"] == 5000
+    assert jobs.actions_of_jobs.fit_counts()["edit"] == 0
+    table.reload()
+    assert len(jobs.chosen()) == 5000
+    assert len(calls) < 100
+    jobs.choose_all([str(number) for number in range(2, 5001, 2)])
+    table.apply(book.apply([], [str(number) for number in range(2, 1001)]))
+    assert [job.id for job in jobs.chosen()] == [str(number) for number in range(1002, 5001, 2)]
+
+
+def test_the_row_one_stands_at_stays_when_all_rows_are_put_anew(qapp, theme, desk):
+    _, table = a_table(*(a_job_view(str(number)) for number in range(1, 11)))
+    jobs = JobList(table, Commands(desk), theme)
+    jobs.choose_all(["2", "4", "6"])
+    jobs.selectionModel().setCurrentIndex(table.index(5, 0), QItemSelectionModel.SelectionFlag.NoUpdate)
+    table.reload()
+    assert jobs.currentIndex().row() == 5
+    assert [job.id for job in jobs.chosen()] == ["2", "4", "6"]
+
+
+def count_calls(table: JobTable, name: str) -> list[tuple[object, ...]]:
+    """Notes every call from Python of a method of the table."""
+    calls: list[tuple[object, ...]] = []
+    method = getattr(table, name)
+
+    def noted(*words: object) -> object:
+        calls.append(words)
+        return method(*words)
+
+    setattr(table, name, noted)
+    return calls

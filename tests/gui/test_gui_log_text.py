@@ -16,9 +16,10 @@ def lines_of(*pieces: bytes) -> list[Line]:
     found: list[Line] = []
     at = 0
     for piece in pieces:
-        found += parser.feed(piece, at)
+        more = parser.feed(piece, at)
+        found[len(found) - parser.back :] = more
         at += len(piece)
-    return [*found, *parser.finish(), parser.open]
+    return [*found, *parser.finish(), *parser.open]
 
 
 def texts_of(*pieces: bytes) -> list[str]:
@@ -49,6 +50,13 @@ def texts_of(*pieces: bytes) -> list[str]:
         (b"\xff\xfe\n", ["\ufffd\ufffd", ""]),
         (b"cut \xe2\x82", ["cut \ufffd"]),
         (b"cut \x1b[3", ["cut [3"]),
+        (b"one\ntwo\x1b[A\rONE", ["ONE", "two"]),
+        (b"bar 1\nbar 2\n\x1b[2Abar 3\nbar 4\n", ["bar 3", "bar 4", ""]),
+        (b"a\nb\nc\r\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2KA\nB\nC", ["A", "B", "C"]),
+        (b"a\nb\n\x1b[2F\x1b[Jc", ["c"]),
+        (b"a\nb\nc\x1b[2A\x1b[1Bx\x1b[9Ey", ["a", "bx", "y"]),
+        (b"\x1b[99Aa\n\x1b[99B\x1b[0Bb", ["a", "b"]),
+        (b"top\n\x1b[A" + b"w" * 4200 + b"\nend", ["w" * 2000, "end"]),
     ],
 )
 def test_what_a_terminal_would_leave_standing(written: bytes, left: list[str]) -> None:
@@ -136,6 +144,10 @@ PIECES = st.sampled_from(
         b"\x1b[2K",
         b"\x1b[1K",
         b"\x1b[5G",
+        b"\x1b[A",
+        b"\x1b[3F",
+        b"\x1b[B",
+        b"\x1b[J",
         b"\x1b]0;t\x07",
         b"\x1b\\",
         b"[",

@@ -138,6 +138,63 @@ def test_a_running_line_is_replaced_by_what_it_becomes(desk, panel):
     panel(test)
 
 
+def test_bars_that_are_drawn_again_above_the_last_line_stay_what_they_are(desk, panel):
+    desk.add("1", status="running", attempts=1)
+    desk.write_log("1", b"begin\nbar 1:  0%\nbar 2:  0%\n")
+
+    async def test(made: LogPanel) -> None:
+        view = made.view
+        view.show_log("1", 1)
+        await eventually(lambda: view.toPlainText() == "begin\nbar 1:  0%\nbar 2:  0%\n")
+        desk.write_log("1", b"\x1b[2A\r\x1b[Kbar 1: 50%")
+        await eventually(lambda: view.toPlainText() == "begin\nbar 1: 50%\nbar 2:  0%\n")
+        made.find_bar.open_bar()
+        type_in(made.find_bar, "bar 2")
+        await eventually(lambda: made.find_bar.count.text() == "1 of 1")
+        assert view.textCursor().blockNumber() == 2
+        desk.write_log("1", b"\n\x1b[Kbar 2: 10%\nend\n")
+        await eventually(lambda: view.toPlainText() == "begin\nbar 1: 50%\nbar 2: 10%\nend\n")
+        assert view.keys == sorted(view.keys)
+
+    panel(test)
+
+
+def test_no_blank_line_lies_below_the_last_one(desk, panel):
+    desk.add("1", status="running", attempts=1)
+    desk.write_log("1", numbered(300))
+
+    async def test(made: LogPanel) -> None:
+        view = made.view
+        height = view.fontMetrics().lineSpacing()
+        last = lambda: view.document().findBlockByNumber(len(view.keys) - 1)  # noqa: E731
+        below = lambda: (  # noqa: E731
+            view.viewport().height() - view.blockBoundingGeometry(last()).translated(view.contentOffset()).bottom()
+        )
+        view.show_log("1", 1)
+        await eventually(lambda: len(view.keys) == 300)
+        assert 0 <= below() < 1.5 * height
+        desk.write_log("1", b"an open line")
+        await eventually(lambda: view.toPlainText().endswith("000299\nan open line"))
+        assert below() >= height
+        desk.write_log("1", b"\nits end\n")
+        await eventually(lambda: view.toPlainText().endswith("an open line\nits end\n"))
+        assert 0 <= below() < 1.5 * height
+
+    panel(test)
+
+
+def test_the_switch_for_long_lines_is_remembered(desk, panel, theme, tmp_path):
+    async def test(made: LogPanel) -> None:
+        made.wrap.click()
+        remembered = made._remembered
+        remembered.write()
+        again = LogPanel(made._commands, theme, Remembered(tmp_path / "window.json", made), made)
+        assert not again.wrap.isChecked()
+        assert again.view.lineWrapMode() == LogView.LineWrapMode.NoWrap
+
+    panel(test)
+
+
 # --- Up and down a long log -----------------------------------------------------------------------------------------
 
 
@@ -451,7 +508,7 @@ def test_searching_finds_what_the_lines_show(desk, log: bytes):
     read = lambda offset, limit: desk.read_log(_job("1"), 1, offset, limit)  # noqa: E731
     pattern = words_pattern("one")
     page = Onward(read, 0).next(10**6)
-    shown = [*page.lines, page.open]
+    shown = [*page.lines, *page.open]
     expected = [Hit(line.at, nth) for line in shown for nth, _ in enumerate(pattern.finditer(line.text))]
     search = LogSearch(read, pattern)
     search.run()

@@ -288,6 +288,34 @@ def test_a_change_made_elsewhere_appears_and_what_is_being_typed_stays(opened) -
     opened(story)
 
 
+def test_a_refusal_says_what_holds_now_also_after_another_changed_it(opened) -> None:
+    async def story(page: SettingsPage, desk: FakeDesk) -> None:
+        row = page.body.rows["memory_emergency_pct"]
+        write(row, "80")
+        await eventually(lambda: note(row).endswith("92 % stays in force."))
+        await desk.change_setting("memory_emergency_pct", "97")
+        await eventually(lambda: note(row).endswith("97 % stays in force."))
+        assert row.control.text() == "80"
+        assert note(row) in row.control.widget.accessibleDescription()
+
+    opened(story)
+
+
+def test_a_restore_that_is_refused_names_settings_as_the_page_does(opened) -> None:
+    async def story(page: SettingsPage, desk: FakeDesk) -> None:
+        async def refuse(_names: object) -> None:
+            raise SettingRefused("/home/api_port/config.toml: cpu_high_pct (96) must be below cpu_hard_pct (95).")
+
+        said: list[str] = []
+        page.failed.connect(said.append)
+        desk.reset_settings = refuse  # type: ignore[assignment, method-assign]
+        await page._restore(["cpu_hard_pct"])
+        high, hard = page.body.rows["cpu_high_pct"].view.label, page.body.rows["cpu_hard_pct"].view.label
+        assert said == [f"/home/api_port/config.toml: “{high}” (96) must be below “{hard}” (95)."]
+
+    opened(story)
+
+
 def test_what_the_environment_sets_cannot_be_changed_here_and_says_why(opened) -> None:
     desk = FakeDesk()
     desk.kept_settings = KeptSettings({"TIDEGATE_MACHINE_MEMORY_HIGH_PCT": "70"})

@@ -40,7 +40,10 @@ def test_what_is_busy_is_said_and_join_the_queue_releases(run, desk, open_shell)
         [join] = [
             button for button in shell.window.messages.findChildren(QPushButton) if button.text() == "Join the queue"
         ]
+        shell.window.queue.filter_field.setFocus()
         QTest.mouseClick(join, Qt.MouseButton.LeftButton)
+        # The focus does not jump to another button when the message goes.
+        assert not isinstance(shell.window.focusWidget(), QPushButton)
         await eventually(lambda: desk.job(JobId(1))[0].status == "queued")
         assert asked[-1] == Command(Verb.RELEASE, (JobId(1),))
         assert shell.window.messages.text == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -550,5 +551,148 @@ def test_more_opens_by_itself_when_a_field_in_it_is_refused(with_dialog, tmp_pat
         await looked(dialog)
         assert dialog.form.more.isVisible()
         assert "bad.py, line 1: time=soon" in dialog.form.more._rows["time"].refusal.text()
+
+    with_dialog(test)
+
+
+# --- Names and words that are hard to keep ---
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.sh", b"end.sh ", b"two\nlines.sh", b"two words.sh"])
+def test_a_script_of_any_name_stays_the_same_file(desk, with_dialog, tmp_path, name):
+    odd, other = os.fsencode(tmp_path) + b"/" + name, os.fsencode(tmp_path) + b"/other.sh"
+    for path in (odd, other):
+        with open(path, "wb") as file:
+            file.write(b"#!/bin/sh\n")
+    odd_path, other_path = os.fsdecode(odd), os.fsdecode(other)
+
+    async def test(_shell, dialog) -> None:
+        await dialog.take_in([odd_path])
+        await looked(dialog)
+        assert dialog.seen.understanding.problems == ()
+        assert dialog.seen.understanding.jobs[0].spec.script == odd_path
+        await dialog.take_in([other_path])
+        assert dialog.form.source.files == (odd_path, other_path)
+        dialog.form.source.list.setCurrentRow(1)
+        dialog.form.source.remove_chosen()
+        dialog.submit()
+        await eventually(lambda: desk.submitted)
+        assert desk.submitted[0].spec.script == odd_path
+
+    with_dialog(test)
+
+
+def test_a_script_that_went_after_it_was_chosen_is_named_whole(desk, with_dialog, tmp_path):
+    script = tmp_path / "two words.sh"
+    script.write_text("echo\n")
+
+    async def test(_shell, dialog) -> None:
+        await dialog.take_in([str(script)])
+        await looked(dialog)
+        script.unlink()
+        dialog.submit()
+        await eventually(lambda: dialog.form.source.refusal.text() == f"There is no file {script}.")
+        assert not desk.submitted
+        assert dialog.isVisible()
+
+    with_dialog(test)
+
+
+def test_all_that_is_wrong_is_said_at_once(with_dialog, script):
+    async def test(_shell, dialog) -> None:
+        await dialog.take_in([script])
+        for name, text in {"mem": "8", "gpu": "3"}.items():
+            dialog.form.fields.set_text(name, text)
+        for name, text in {"begin": "yesterday", "after": "x", "retries": "9" * 5000}.items():
+            dialog.form.more.set_text(name, text)
+        await looked(dialog)
+        wrong = {problem.field for problem in dialog.seen.understanding.problems}
+        assert wrong == {"mem", "gpu", "begin", "after", "retries"}
+        first, second = dialog.form.fields._rows["mem"].refusal, dialog.form.more._rows["begin"].refusal
+        assert "mem=8 cannot be read" in first.text()
+        assert "no graphics card" in first.text()
+        assert "begin=yesterday" in second.text()
+        assert "after=x" in second.text()
+        assert len(second.text()) < 600
+        for name in ("mem", "gpu"):
+            assert dialog.form.fields.control(name).property("invalid")
+            dialog.form.fields.set_text(name, "")
+        await looked(dialog)
+        assert first.text() == ""
+        assert not dialog.form.fields.control("mem").property("invalid")
+
+    with_dialog(test)
+
+
+def test_a_command_too_long_for_the_field_is_refused_instead_of_cut_off(desk, with_dialog):
+    async def test(_shell, dialog) -> None:
+        dialog.set_command("echo " + "word " * 40_000)
+        await looked(dialog)
+        assert "save this as a script" in dialog.form.source.refusal.text()
+        dialog.submit()
+        await eventually(lambda: not dialog._busy)
+        assert not desk.submitted
+
+    with_dialog(test)
+
+
+def test_after_an_error_of_ours_it_may_be_tried_again(desk, with_dialog, script, caplog):
+    async def test(_shell, dialog) -> None:
+        await dialog.take_in([script])
+        await looked(dialog)
+        plain = desk.submit
+
+        async def fails(_submissions):
+            raise ZeroDivisionError
+
+        desk.submit = fails
+        dialog.submit()
+        await eventually(lambda: "a command from the window failed" in caplog.text)
+        desk.submit = plain
+        assert dialog.submit_button.isEnabled()
+        dialog.submit()
+        await eventually(lambda: desk.submitted)
+
+    with_dialog(test)
+
+
+def test_growing_it_keeps_its_buttons_on_the_screen(with_dialog, script):
+    async def test(_shell, dialog) -> None:
+        room = dialog.screen().availableGeometry()
+        dialog.move(room.x(), room.bottom() - dialog.height())
+        before = dialog.height()
+        await dialog.take_in([script])
+        dialog.form.more_button.setChecked(True)
+        await eventually(lambda: dialog.height() > before)
+        await eventually(lambda: dialog.frameGeometry().bottom() <= room.bottom())
+
+    with_dialog(test)
+
+
+def test_a_refused_word_leaves_what_the_file_says_to_be_seen(with_dialog, script):
+    async def test(_shell, dialog) -> None:
+        dialog.form.fields.set_text("gpu", "3")
+        await dialog.take_in([script])
+        await looked(dialog)
+        assert "train.py, line 2" in said(dialog)
+        assert dialog.form.folder.field.placeholderText() == os.path.dirname(script)
+        assert not dialog.submit_button.isEnabled()
+
+    with_dialog(test)
+
+
+def test_another_python_of_the_settings_holds_in_an_open_dialog(desk, with_dialog, tmp_path):
+    bare = tmp_path / "bare.py"
+    bare.write_text("print(1)\n")
+    python = tmp_path / "python3"
+    python.symlink_to(sys.executable)
+
+    async def test(shell, dialog) -> None:
+        await dialog.take_in([str(bare)])
+        await looked(dialog)
+        await desk.change_setting("python", str(python))
+        await eventually(lambda: shell.submitter.python == str(python))
+        await looked(dialog)
+        assert dialog.seen.understanding.jobs[0].spec.command[0] == str(python)
 
     with_dialog(test)

@@ -69,13 +69,15 @@ class Rig:
             self.commands,
             self.preferences,
             self.quiet,
+            self.remembered,
             self.toaster,
             lambda _notice: self.seen,
             clock=self.steady,
         )
         self.heard: list[tuple[str, object]] = []
-        for name in ("job_wanted", "log_wanted", "inbox_wanted", "refused"):
+        for name in ("job_wanted", "log_wanted", "inbox_wanted"):
             getattr(self.presenter, name).connect(lambda value, name=name: self.heard.append((name, value)))
+        self.commands.failed.connect(lambda sentence: self.heard.append(("failed", sentence)))
         self.feed.start()
 
     def close(self) -> None:
@@ -152,7 +154,7 @@ def test_what_a_button_asked_for_and_was_refused_is_said(run: Run, rig: Rig) -> 
         rig.toaster.press(rig.toaster.shown[0].id, "Resume")
         await eventually(lambda: rig.heard)
         [(name, sentence)] = rig.heard
-        assert name == "refused"
+        assert name == "failed"
         assert "Job 1 is finished" in str(sentence)
 
     run(story())
@@ -393,6 +395,54 @@ def test_a_toasts_button_opens_the_log_in_a_window_that_was_not_there(
         assert shell.window.inbox is not None
         await eventually(lambda: shell.window.inbox.list.chosen() is not None)
         assert shell.window.inbox.list.chosen().title == "note"
+
+    run(story())
+
+
+def test_what_came_while_the_app_was_away_is_told_once_and_in_one(
+    run: Run, open_shell: Callable[..., Shell], desk: FakeDesk, toaster: FakeToaster
+) -> None:
+    async def story() -> None:
+        for name in ("a.sh", "b.sh"):
+            desk.notify(f"{name} failed", "Exit 2.", **FAILED)
+        shell = open_shell()
+        await eventually(lambda: toaster.shown)
+        assert [(toast.title, toast.text) for toast in toaster.shown] == [("2 jobs failed", "Meanwhile: a.sh and b.sh")]
+        assert shell.telling.unread.count == 2
+        # The rate counts this one too.
+        desk.notify("c.sh failed", "Exit 2.", **FAILED)
+        await eventually(lambda: len(toaster.shown) == 2)
+        shell.remembered.write()
+        again = open_shell()
+        await eventually(lambda: again.telling.unread.count == 3)
+        await again.outside.settle()
+        await again.telling.presenter.settle()
+        assert len(toaster.shown) == 2, "what was told is not told at every start"
+
+    run(story())
+
+
+def test_what_do_not_disturb_kept_is_told_after_a_restart_too(run: Run, rig: Rig) -> None:
+    async def story() -> None:
+        rig.quiet.begin(3600)
+        for name in ("a.sh", "b.sh"):
+            await rig.hears(f"{name} failed", **FAILED)
+        rig.close()
+        rig.open()
+        rig.presenter.take_missed(rig.desk.notices(None, 9)[::-1], 2)
+        await rig.passes(60)
+        assert rig.toaster.shown == []
+        await rig.passes(3600)
+        assert [toast.title for toast in rig.toaster.shown] == ["2 jobs failed"]
+        rig.close()
+        rig.open()
+        rig.presenter.take_missed(rig.desk.notices(None, 9)[::-1], 2)
+        await rig.passes(60)
+        assert rig.toaster.shown == []
+        # The journal was set aside: its numbers begin anew.
+        rig.presenter.take_missed(rig.desk.notices(None, 9)[1:], 1)
+        await rig.passes(60)
+        assert [toast.title for toast in rig.toaster.shown] == ["a.sh failed"]
 
     run(story())
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage, QShortcut
-from PySide6.QtWidgets import QApplication, QMenu, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QSystemTrayIcon
 
 from support.fake_desk import FakeDesk, a_job_view, a_machine_view
 from support.until import eventually
@@ -391,6 +391,44 @@ def test_what_is_chosen_reaches_the_engine(desk, with_tray):
             action(menu, *path).trigger()
             await eventually(lambda asked=asked: len(desk.commands) > asked)
             assert desk.commands[-1] == command
+
+    with_tray(test)
+
+
+def test_what_is_refused_from_the_menu_brings_the_window_with_the_reason(desk, with_tray):
+    desk.add("1", name="a.py", status="running", started_at=1.0)
+
+    async def test(shell) -> None:
+        shell.tray._update()
+        stop = action(shell.tray.menu, "a.py", "Pause")
+        desk.change("1", status="finished", outcome="succeeded")
+        stop.trigger()
+        await eventually(lambda: "window" in shell.__dict__)
+        assert shell.window.isVisible()
+        assert "Job 1 is finished" in shell.window.messages.text
+
+    with_tray(test)
+
+
+def test_an_offer_instead_of_what_was_refused_comes_with_it(desk, with_tray):
+    async def test(shell) -> None:
+        shell.outside.refused.emit("The card is busy.", Command(Verb.RELEASE, (JobId(1),)))
+        assert shell.window.isVisible()
+        assert shell.window.messages.text == "The card is busy."
+        [button] = [b for b in shell.window.messages.findChildren(QPushButton) if b.text() == "Join the queue"]
+        button.click()
+        await eventually(lambda: desk.commands)
+        assert desk.commands == [Command(Verb.RELEASE, (JobId(1),))]
+
+    with_tray(test)
+
+
+def test_files_that_a_start_without_window_cannot_submit_are_said(desk, with_tray, tmp_path):
+    async def test(shell) -> None:
+        shell.submit([str(tmp_path / "none.sh")])
+        await eventually(lambda: "window" in shell.__dict__)
+        assert "none.sh" in shell.window.messages.text
+        assert shell.window.isVisible()
 
     with_tray(test)
 

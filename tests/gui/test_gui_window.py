@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tidegate.engine.ports import Command, Verb
 from tidegate.gui.jobs.book import Filter
 from tidegate.gui.shell import Ending
 from tidegate.gui.submit.folder_offer import FolderOffer
+from tidegate.gui.tide.bands import Metric
 from tidegate.gui.tide.page import LEAST_SPAN_S
 from tidegate.gui.window import first_place
 
@@ -423,6 +425,24 @@ def test_samples_that_come_while_the_page_is_seen_are_added(desk, with_window):
             desk.sample(jobs=(("1", 2**30, 1.0),))
         await eventually(lambda: shell.window.tide.chart._picture is not None)
         await eventually(lambda: "1" in {band.id for band in shell.window.tide.chart._picture.bands})
+
+    with_window(test)
+
+
+def test_swap_has_its_own_picture_where_there_is_swap(desk, with_window):
+    async def test(shell) -> None:
+        shell.window.show_page("tide")
+        tide = shell.window.tide
+        tide.set_metric(Metric("swap"))
+        desk.set_status(machine=replace(desk.status().machine, swap_used_bytes=2**30))
+        desk.sample()
+        await eventually(lambda: tide.chart.picture is not None and tide.chart.picture.top == 8 * 2**30)
+        picture = tide.chart.picture
+        assert [(band.id, band.upper[-1]) for band in picture.bands] == [("", 2**30)]
+        assert [line.tone for line in picture.lines] == ["danger"]
+        desk.set_status(machine=replace(desk.status().machine, swap_total_bytes=0, swap_used_bytes=0))
+        await eventually(lambda: Metric("swap") not in tide._tabs)
+        assert tide._metric == Metric("memory")
 
     with_window(test)
 

@@ -52,6 +52,10 @@ class Story:
         self._show()
         return fate
 
+    def misses(self, *notices: Notice) -> None:
+        self.policy.take_missed(notices)
+        self._show()
+
     def quiet(self, wanted: bool) -> None:
         self.policy.be_quiet(wanted, self.now)
         self._show()
@@ -191,6 +195,30 @@ def test_when_quiet_ends_one_digest_tells_what_came_meanwhile() -> None:
     assert len(showing.named) == NAMED
 
 
+def test_what_was_missed_is_one_digest_at_once() -> None:
+    story = Story()
+    story.misses(a_notice(id=4), a_mild_one(), a_critical_one())
+    [showing] = story.toasts.values()
+    assert (showing.count, showing.missed, showing.critical) == (3, True, False)
+    assert story.policy.wake_at(story.now) is None
+
+
+def test_it_is_known_what_still_waits_to_be_told() -> None:
+    story = Story(per_minute=1)
+    story.comes(a_notice(id=3))
+    assert story.policy.waits_from() is None
+    story.misses(a_notice(id=2))
+    story.comes(a_notice(KIND.ALERT, id=4, level="warning"))
+    assert story.policy.waits_from() == 2
+    story.quiet(True)
+    story.comes(a_notice(id=5))
+    assert story.policy.waits_from() == 2
+    story.quiet(False)
+    story.passes(3600)
+    assert story.policy.waits_from() is None
+    assert sum(story.counts) == 4
+
+
 def test_quiet_without_notices_ends_without_a_toast() -> None:
     story = Story()
     story.quiet(True)
@@ -261,6 +289,7 @@ _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("comes"), _NOTICES),
         st.tuples(st.just("seen"), _NOTICES),
+        st.tuples(st.just("missed"), _NOTICES),
         st.tuples(st.just("passes"), st.floats(0.0, 400.0)),
         st.tuples(st.just("passes"), st.floats(0.0, 3.0)),
         st.tuples(st.just("quiet"), st.booleans()),
@@ -284,6 +313,10 @@ def tell(story: Story, steps: list[tuple[str, object]]) -> Counter[NoticeKind]:
             assert isinstance(what, Notice)
             if story.comes(what, seen=step == "seen") is not Fate.SILENCED:
                 told[what.kind] += 1
+        elif step == "missed":
+            assert isinstance(what, Notice)
+            story.misses(what)
+            told[what.kind] += what.kind not in story.policy.rules.silenced
         elif step == "passes":
             story.passes(what)  # type: ignore[arg-type]
         elif step == "quiet":

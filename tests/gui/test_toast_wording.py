@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tidegate.core.daily_hours import DailyHours, parse_daily_hours
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Command, Notice, NoticeKind, NoticeOffer, Verb
+from tidegate.gui import words
 from tidegate.gui.toasts.policy import Showing
 from tidegate.gui.toasts.wording import Ask, OpenLog, ShowInbox, ShowJob, Worded, worded
 
@@ -101,6 +102,29 @@ def test_after_quiet_even_a_single_one_says_that_it_was_kept() -> None:
         "1 job failed",
         "Kept while notifications were off: a.sh failed",
     )
+
+
+def test_a_long_name_leaves_room_for_the_others_and_their_number() -> None:
+    made = many([f"{'x' * 200} failed", "b.sh failed", "c.sh failed"], {NoticeKind.FAILED: 7})
+    assert made.toast.text == f"{'x' * 43}…, b.sh, c.sh and 4 more"
+
+
+def test_what_was_missed_says_so() -> None:
+    made = many(["a.sh failed", "b.sh failed"], {NoticeKind.FAILED: 2}, missed=True)
+    assert made.toast.text == "Meanwhile: a.sh and b.sh"
+
+
+@pytest.mark.parametrize(
+    ("title", "line"),
+    [
+        ("\u05d9\u05dd.py failed", "\u200e\u05d9\u05dd.py failed"),
+        ("1 \u0645.py failed", "\u200e1 \u0645.py failed"),
+        ("a \u05d9\u05dd.py failed", "a \u05d9\u05dd.py failed"),
+        ("42 …", "42 …"),
+    ],
+)
+def test_a_line_is_read_from_the_left_whatever_its_first_letters(title: str, line: str) -> None:
+    assert words.left_to_right(title) == line
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=3), st.integers(0, 5))

@@ -146,3 +146,15 @@ def test_any_row_of_changes_reads_back(paths: Paths, changes: list[tuple[str, st
         assert {setting.name for setting in SETTINGS if after.get(setting.name) != before.get(setting.name)} <= {name}
     left = paths.config_file.read_text(encoding="utf-8").splitlines()
     assert [line for line in comments if line not in left] == []
+
+
+def test_a_file_that_was_made_read_only_is_not_replaced_and_rights_stay(paths: Paths) -> None:
+    paths.config_file.write_text(BY_HAND)
+    paths.config_file.chmod(0o440)
+    with pytest.raises(SettingsError, match="cannot be written: the file is read-only"):
+        write_value(paths, "max_workers", "6", {})
+    assert paths.config_file.read_text() == BY_HAND
+    paths.config_file.chmod(0o600)
+    write_value(paths, "max_workers", "6", {})
+    assert paths.config_file.stat().st_mode & 0o777 == 0o600
+    assert list(paths.config_file.parent.glob(".config*")) == []

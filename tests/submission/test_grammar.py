@@ -319,3 +319,15 @@ def test_output_names_fill_slurms_patterns() -> None:
     filled = fill_output_name("/d/%x-%A_%4a-%j-%%j-%u.out", number=12, index=7, name="a/b")
     assert filled == "/d/a_b-12_0007-12-%j-%u.out"
     assert fill_output_name("%5j", number=12, index=None, name="n") == "00012"
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "G", "9" * 5000, "9" * 5000 + ":30", "0"])
+def test_endless_digits_are_refused_like_any_other_word(text: str) -> None:
+    for parse in (parse_size, parse_time):
+        with pytest.raises(NotUnderstood):
+            parse(text)
+
+
+def test_nobody_is_told_to_write_0g() -> None:
+    with pytest.raises(NotUnderstood, match="more than 0"):
+        parse_size("0")

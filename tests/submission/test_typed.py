@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tidegate.submission.request import Refused
-from tidegate.submission.typed import request_of, script_in
+from tidegate.submission.typed import copied_command, request_of, script_in
 
 
 @pytest.fixture
@@ -83,3 +83,22 @@ def test_quotes_that_do_not_match_name_the_arguments(folder: Path) -> None:
 def test_nothing_names_no_script(folder: Path) -> None:
     assert script_in("   ", str(folder)) == (None, ())
     assert script_in("a\0b", str(folder)) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("copied", "means"),
+    [
+        ("$ cd build\n\n$ make -j4 \\\n  all\n", "cd build; make -j4    all"),
+        ("# train it\npython3 train.py\n", "python3 train.py"),
+        ("make &&\nmake install", "make &&\nmake install"),
+        ("for n in 1 2; do\n  echo $n\ndone\n", "for n in 1 2; do\n  echo $n\ndone"),
+        ("$ python3 - <<X\nprint(1)\nX", "python3 - <<X\nprint(1)\nX"),
+        ("python3 -c 'import os\nprint(os)'", "python3 -c 'import os\nprint(os)'"),
+        ("python3 a.py  # first\npython3 b.py", "python3 a.py  # first\npython3 b.py"),
+        ("sudo\nundo", "sudo; undo"),
+        ("echo one # two", "echo one # two"),
+        ("# nothing\n", ""),
+    ],
+)
+def test_a_copied_text_means_in_one_field_what_it_meant_in_its_lines(copied: str, means: str) -> None:
+    assert copied_command(copied) == means

@@ -30,7 +30,7 @@ PACE_S = 0.1
 JOBS_AT_MOST = WAITING_KEPT + FINISHED_KEPT
 UNLIKE = "The engine is Tidegate {theirs} and this window {ours}"
 START_ANEW = "Quit Tidegate and start it anew once both are of one version."
-UNREADABLE = "What the engine says cannot be read; the window's log has the details. It is asked again every 10 seconds."
+UNREADABLE = "What the engine says cannot be read; the window's log has the details. It is asked again in 10 seconds."
 
 
 class Follower:

@@ -101,7 +101,7 @@ class RemoteDesk:
 
     @property
     def remark(self) -> str | None:
-        """What a person should know of an engine that answers, as that it is of another version; watchers hear of it."""
+        """What a person should know of an engine that answers (it is of another version); watchers hear of it."""
         return self._follower.remark
 
     def _deliver(self, change: Change) -> None:
@@ -253,9 +253,13 @@ class RemoteDesk:
             raise EngineUnwilling(error.sentence) from error
 
     async def submit(self, submissions: Sequence[Submission]) -> list[Submitted]:
-        body = {"submissions": [asdict(each) for each in submissions]}
-        answer = await self._ask(lambda: self._client.post("/submissions", body, ANSWER_WITHIN_S))
-        answers = list(map(decoder(Submitted), answer["jobs"]))
+        # On the thread: a thousand of them take longer than the window's loop may.
+        def post() -> list[Submitted]:
+            body = {"submissions": [asdict(each) for each in submissions]}
+            answer = self._client.post("/submissions", body, ANSWER_WITHIN_S)
+            return list(map(decoder(Submitted), answer["jobs"]))
+
+        answers = await self._ask(post)
         for each in answers:
             self._known.note(each.id.number if each.id is not None else 0)
         return answers

@@ -96,7 +96,9 @@ class ApiThread:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(STOP_WITHIN_S)
             if self._thread.is_alive():
-                log.warning("the API thread is still busy after %g s and is left behind", STOP_WITHIN_S)
+                # One that is still loading has promised nothing to anybody.
+                level = logging.WARNING if self.serving.is_set() else logging.INFO
+                log.log(level, "the API thread is still busy after %g s and is left behind", STOP_WITHIN_S)
 
     def _write_endpoint(self, endpoint: Endpoint) -> None:
         name = self._context.paths.endpoint_name
@@ -145,8 +147,14 @@ class ApiThread:
         from tidegate.api.application import make_application
 
         with _building:
+            if self._is_asked_to_stop():  # while it was loading, when this loop could not hear of it
+                return
             application = make_application(Api(self._desk, self._context, stopping), secret)
         await _make_server(application, stopping, self.serving).serve(sockets=self._sockets)
+
+    def _is_asked_to_stop(self) -> bool:
+        with self._lock:
+            return self._stop_asked
 
     async def _somebody(self, stopping: asyncio.Event) -> None:
         """Until a caller stands in line, or the end comes first."""

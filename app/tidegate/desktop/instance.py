@@ -142,6 +142,9 @@ class Door:
         try:
             if self._over_tcp or is_same_user(writer.get_extra_info("socket")):
                 await self._answer(reader, writer)
+        except asyncio.CancelledError:
+            # By ``close``. Not passed on: asyncio's streams of Python 3.11 print a traceback for it.
+            log.info("a caller at the window's door goes without its answer: the window ends")
         except (ConnectionError, TimeoutError) as error:
             log.info("a caller at the window's door was let go: %r", error)
         finally:

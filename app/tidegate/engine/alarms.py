@@ -64,7 +64,8 @@ class Alarms:
         still = [now - job.status.since for job in active if isinstance(job.status, Starting) and not job.status.behind]
         reading = state.machine.reading
         return AlertFacts(
-            cards=tuple(_card(state, card) for card in reading.gpus) if reading is not None else (),
+            # One that was lost is gone, and takes its alerts along: nothing of it will ever be known again.
+            cards=tuple(_card(state, card) for card in reading.gpus if not card.lost) if reading is not None else (),
             # While the queue is paused by its user, its length says nothing.
             waiting=len(state.line) if state.intake.open else None,
             start_latency_s=self._latencies.p95_s(now, still),
@@ -90,9 +91,9 @@ def _card(state: State, card: GpuReading) -> CardFacts:
     holder = _holder(state, card.index)
     return CardFacts(
         card.index,
-        None if card.lost else card.utilisation_pct,
-        100.0 * used / total if used is not None and total and not card.lost else None,
-        None if card.lost else card.temperature_c,
+        card.utilisation_pct,
+        100.0 * used / total if used is not None and total else None,
+        card.temperature_c,
         holder.id if holder is not None else None,
         holder.spec.name if holder is not None else "",
     )

@@ -298,23 +298,28 @@ class LocalDesk:
         return await self._on_engine(lambda: self._change_setting(name, text))
 
     async def _change_setting(self, name: str, text: str | None) -> SettingView:
+        before = self._settings.all()
         view = await self._loop.run_in_executor(None, self._settings.change, name, text)
-        self._publish_setting(view)
+        self._publish_settings([view], before)
         return view
 
     async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
         return await self._on_engine(lambda: self._reset_settings(names))
 
     async def _reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        before = self._settings.all()
         views = await self._loop.run_in_executor(None, self._settings.reset, names)
-        for view in views:
-            self._publish_setting(view)
+        self._publish_settings(views, before)
         return views
 
-    def _publish_setting(self, view: SettingView) -> None:
-        change = Change(self._engine.store.event_id, self._engine.clock.now(), setting=view)
-        for listener in self._listeners:
-            listener(change)
+    def _publish_settings(self, asked: Sequence[SettingView], before: Sequence[SettingView]) -> None:
+        """What was asked for, and what else holds now: somebody may have edited the file by hand meanwhile."""
+        names = {view.name for view in asked}
+        others = [view for view, old in zip(self._settings.all(), before, strict=True) if view != old]
+        for view in (*asked, *(view for view in others if view.name not in names)):
+            change = Change(self._engine.store.event_id, self._engine.clock.now(), setting=view)
+            for listener in self._listeners:
+                listener(change)
 
     async def set_policy(self, policy: Policy) -> None:
         async def change() -> None:

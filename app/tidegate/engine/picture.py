@@ -122,10 +122,13 @@ def _usage_view(state: State, job: Job, now: float) -> UsageView:
     reserved = None
     if active and attempt is not None:
         reserved = reserved_memory_bytes(job, attempt, state.policy, state.profile(job), now)
+    peak = job.peak_memory_bytes
+    if peak is None and attempt is not None:
+        peak = attempt.peak_memory_bytes  # of a run before this engine's time only that is written down
     return UsageView(
         memory_bytes=usage.memory_bytes if usage is not None else None,
         reserved_bytes=reserved,
-        peak_memory_bytes=job.peak_memory_bytes,
+        peak_memory_bytes=peak,
         cores=usage.cores if usage is not None else None,
         processes=usage.processes if usage is not None else None,
         cpu_s=attempt.cpu_s if attempt is not None else None,

@@ -119,18 +119,25 @@ class Telling:
             minute = self._minutes[notice.kind] = _Minute(now)
         if minute.told == TOLD_A_MINUTE and minute.left_out == 0:
             # There will be something to sum up: see to it that this happens although nothing else may.
-            self._cancel()
-            self._cancel = self._engine.clock.call_at(minute.began_at + MINUTE_S, self._minutes_over)
+            self._wake_for([minute, *self._with_a_rest()])
         return minute
+
+    def _with_a_rest(self) -> list[_Minute]:
+        return [minute for minute in self._minutes.values() if minute.left_out]
+
+    def _wake_for(self, minutes: list[_Minute]) -> None:
+        """When the first of them is over."""
+        self._cancel()
+        if minutes:
+            end = min(minute.began_at for minute in minutes) + MINUTE_S
+            self._cancel = self._engine.clock.call_at(end, self._minutes_over)
 
     def _minutes_over(self) -> None:
         now = self._engine.clock.now()
         for kind, minute in list(self._minutes.items()):
             if not 0.0 <= now - minute.began_at < MINUTE_S:
                 self._close_minute(kind)
-        ends = [minute.began_at + MINUTE_S for minute in self._minutes.values() if minute.left_out]
-        if ends:
-            self._cancel = self._engine.clock.call_at(min(ends), self._minutes_over)
+        self._wake_for(self._with_a_rest())
         self._engine.tick()
 
     def _close_minute(self, kind: NoticeKind) -> None:

@@ -7,7 +7,8 @@ library only, single-threaded: the working folder changes around each start.
 Protocol, one JSON value a line. App to keeper:
   {"hello": 1, "tokens": [...], "stuck_timeout_s": s}      first; the runs it believes exist
   {"start": [request, ...]} {"pause": [token, ...]} {"resume": [...]} {"kill": [...]} {"ack": [...]} {"revoke": [...]}
-  {"terminate": [[token, grace_s], ...]} {"close": {"grace_s": s}}       close: end all runs, then leave
+  {"terminate": [[token, grace_s], ...]} {"stuck_timeout_s": s}
+  {"close": {"grace_s": s}}                                end all runs, then leave
 Keeper to app:
   {"hello": 1, "pid": p, "since": t, "alive": [[token, pid, created, started_at, paused], ...], "ended": [event, ...]}
   {"refused": sentence, "protocol": 1}    {"replaced": sentence}    {"events": [event, ...]}
@@ -332,6 +333,8 @@ class Keeper:
         if verb == "close" and isinstance(argument, dict):
             self._told_to_leave = True
             runs.stop_all(float(argument["grace_s"]))
+        elif verb == "stuck_timeout_s":
+            runs.stuck_timeout_s = float(str(argument))
         elif not isinstance(argument, list):
             raise ValueError(f"unknown message {verb!r}")
         elif verb == "start":

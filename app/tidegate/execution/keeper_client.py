@@ -311,6 +311,14 @@ class KeeperProcesses:
 
     # --- the socket -------------------------------------------------------------------------------------------
 
+    def set_timeouts(self, kill_s: float, stuck_s: float) -> None:
+        """They hold at once, also for runs that are being ended."""
+        self.kill_timeout_s = kill_s
+        if stuck_s != self.stuck_timeout_s:
+            self.stuck_timeout_s = stuck_s
+            if self._sock is not None:
+                self._ask({"stuck_timeout_s": stuck_s})
+
     def _ask(self, message: dict[str, object]) -> None:
         if self._sock is None or self._hello is not None:
             self._later.append(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import linecache
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ from tidegate.desktop.instance import Door
 from tidegate.engine.ports import Desk
 from tidegate.gui.attached import EngineLink
 from tidegate.gui.entrance import Entrance
-from tidegate.gui.garbage import GarbageCollection
+from tidegate.gui.garbage import GarbageCollection, keep_no_sources
 from tidegate.gui.icons import application_icon
 from tidegate.gui.shell import Ending, Shell
 from tidegate.gui.signals import EndSignals
@@ -62,8 +61,7 @@ def run(
     """
     import qasync  # picks the Qt binding that is loaded already
 
-    # PySide has read the source of every module that was imported since it was, and Python keeps what was read.
-    linecache.clearcache()
+    keep_no_sources()
     application = _make_application()
     loop = qasync.QEventLoop(application)
     asyncio.set_event_loop(loop)
@@ -111,7 +109,7 @@ def _make_application() -> QApplication:
 def _start_qt() -> QApplication:
     """Without OpenGL: Qt's GTK theme would load it to look at its visuals, which costs 50 MB where it is software."""
     # A desktop without a portal is nothing to warn of: Qt would say so on the terminal at every start.
-    QLoggingCategory.setFilterRules("qt.qpa.services.warning=false")
+    QLoggingCategory.setFilterRules("qt.qpa.services.warning=false\nqt.qpa.theme.gnome.warning=false")
     given = os.environ.get(_GL)
     os.environ.setdefault(_GL, "disable")
     try:
@@ -151,7 +149,7 @@ async def _main(
         if show_window and (shell.preferences.flag("window_show_at_start") or not tray.available):
             shell.window.show()
         tray.missed.connect(shell.show_without_tray)
-        shell.submitter.submit(list(files))
+        shell.submit(files)
         entrance.lead_to(shell.receive)
         if session is not None:
             task = asyncio.ensure_future(_run_session(session, shell))

@@ -36,12 +36,14 @@ class EngineLink(Protocol):
 class Attachment(QObject):
     """``online`` is whether the engine is there now."""
 
-    def __init__(self, link: EngineLink, tray: Tray, start_engine: Callable[[], object]) -> None:
+    def __init__(
+        self, link: EngineLink, tray: Tray, start_engine: Callable[[], object], came_back: Callable[[], object]
+    ) -> None:
         super().__init__()
         self.online = True
         self._link = link
         self._tray = tray
-        self._start_engine = start_engine
+        self._start_engine, self._came_back = start_engine, came_back
         self._window: tuple[MessageBar, Strip] | None = None
         self._end = link.watch(self._on_link)
 
@@ -57,6 +59,8 @@ class Attachment(QObject):
         self.online = online
         self._tray.show_offline(self._sentence())
         self._show()
+        if online:
+            self._came_back()
 
     def _show(self) -> None:
         if self._window is not None:
@@ -71,7 +75,9 @@ class Attachment(QObject):
     def _sentence(self) -> str | None:
         if self.online:
             return None
-        return self._link.remark or self.tr("The engine this window was attached to has ended. Running jobs go on; nothing new starts.")
+        return self._link.remark or self.tr(
+            "The engine this window was attached to has ended. Running jobs go on; nothing new starts."
+        )
 
     def ask_to_quit(
         self, status: StatusView, owner: QWidget | None, quit_now: Callable[[], object]

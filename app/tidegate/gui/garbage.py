@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import time
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 
 LOOK_EVERY_MS = 500
-OLDEST_EVERY_S = 60.0
+OLDEST_EVERY_S = 600.0
 """A full collection walks every job in memory; it is rare, and what lived at start is left out of it."""
 
 
 def leave_out_all() -> None:
     """No collection looks at what is there now: to go through ten thousand jobs, which hold no cycles, is a stall."""
     gc.freeze()
+
+
+class _Unkept(dict[str, Any]):
+    """A cache that nothing stays in: a traceback reads the lines it shows when it shows them."""
+
+    def __setitem__(self, _name: str, _lines: object) -> None:
+        return
+
+
+def keep_no_sources() -> None:
+    """PySide reads the source of each module that is imported, for its own name, and Python would keep it: 5 MB."""
+    linecache.clearcache()
+    linecache.cache = _Unkept()
 
 
 class GarbageCollection(QObject):

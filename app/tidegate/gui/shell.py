@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from tidegate.desktop.instance import HandOver, Received
-from tidegate.engine.ports import Desk, Notice
+from tidegate.engine.ports import Command, Desk, Notice
 from tidegate.engine.views import StatusView
 from tidegate.gui.attached import Attachment, EngineLink
 from tidegate.gui.basket.switch import BasketSwitch
@@ -65,8 +65,9 @@ class Shell:
         self.preferences = Preferences(desk, self.feed)
         self.remembered = Remembered(paths.window_file)
         self.commands = Commands(desk)
+        self.outside = self._make_outside()
         self.submitter = Submitter(self.commands, paths, settings, facts, theme, self.remembered)
-        self.basket = BasketSwitch(self.commands, self.feed, self.submitter, theme, self.remembered)
+        self.basket = BasketSwitch(self.outside, self.feed, self.submitter, theme, self.remembered)
         self._application = application
         self.feed.status_changed.connect(self._show_status)
         # Not the window's own slots: in the tray alone the app goes without a window, and its memory.
@@ -80,13 +81,15 @@ class Shell:
         self.preferences.changed.connect(self._take_preference)
         self._take_preference("tray_icon")
         self._connect_basket()
-        self.telling = Telling(self.feed, self.commands, self.preferences, self.remembered, tray, self._sees)
+        self.telling = Telling(self.feed, self.outside, self.preferences, self.remembered, tray, self._sees)
         self._connect_toasts()
-        tray.connect_desk(self.commands)
+        tray.connect_desk(self.outside)
         self._link = link
         self._question: QMessageBox | None = None
         """Without a window nobody else holds the dialog, and it would be gone before it is seen."""
-        self.attachment = Attachment(link, tray, self._start_engine_here) if link is not None else None
+        self.attachment = (
+            Attachment(link, tray, self._start_engine_here, self.telling.catch_up) if link is not None else None
+        )
         tray.start_engine_wanted.connect(self._start_engine_here)
         self.feed.start()
 
@@ -95,7 +98,13 @@ class Shell:
         presenter.log_wanted.connect(self._open_log)
         presenter.job_wanted.connect(self._open_log)
         presenter.inbox_wanted.connect(self._open_notice)
-        presenter.refused.connect(self._say_refused)
+
+    def _make_outside(self) -> Commands:
+        """For what is asked in tray, basket and toasts: there may be no window that shows what was refused."""
+        made = Commands(self.desk)
+        made.failed.connect(self._say_refused)
+        made.refused.connect(self._say_instead)
+        return made
 
     def _connect_basket(self) -> None:
         self.tray.basket_toggled.connect(self.basket.set_shown)
@@ -162,6 +171,16 @@ class Shell:
             return
         self._question = ask_to_quit(self.desk.status(), owner, lambda stop_jobs: self.end(Ending(0, stop_jobs)))
 
+    def submit(self, files: Sequence[str]) -> None:
+        """What the program was started with."""
+        if files:
+            self.outside.run(self._submit(tuple(files)))
+
+    async def _submit(self, files: Sequence[str]) -> None:
+        taken = await self.submitter.take(files)
+        if taken.refused:
+            self._say_refused(self.submitter.summary(taken.refused))
+
     async def receive(self, handed: HandOver) -> Received:
         """A second start of the program: its files become jobs, and the window comes forward."""
         if handed.show_window:
@@ -219,8 +238,12 @@ class Shell:
         return made is not None and made.shows(notice)
 
     def _say_refused(self, sentence: str) -> None:
-        """What a toast's button asked for was refused: the window comes to say so."""
+        """The window comes to say so."""
         self.window.messages.show_error(sentence)
+        self.window.come_forward()
+
+    def _say_instead(self, sentence: str, instead: Command) -> None:
+        self.window.offer_instead(sentence, instead)
         self.window.come_forward()
 
     def _take_preference(self, name: str) -> None:

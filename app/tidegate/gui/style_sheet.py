@@ -89,6 +89,7 @@ QLineEdit[role="filter"] {{ background: {t.window}; min-height: 24px; }}
 QLineEdit:focus, QComboBox:focus {{ border: 1px solid {t.accent}; }}
 QLineEdit:disabled, QComboBox:disabled {{ color: {t.faint}; background: {t.window}; }}
 QLineEdit[invalid="true"], QComboBox[invalid="true"] {{ border: 1px solid {t.danger}; }}
+QLineEdit[invalid="true"]:focus {{ border: 2px solid {t.danger}; min-height: 28px; padding: 0 7px; }}
 QComboBox::drop-down {{ border: none; width: 24px; }}
 QComboBox::down-arrow {{ image: none; }}
 QComboBox QAbstractItemView {{ background: {t.surface}; color: {t.text}; border: 1px solid {t.line};
@@ -121,6 +122,7 @@ QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
 QCheckBox::indicator, QListWidget::indicator {{ width: 14px; height: 14px; border: 1px solid {t.faint};
   border-radius: 4px; background: {t.surface}; }}
+QCheckBox:focus {{ color: {t.text}; }}
 QCheckBox::indicator:focus, QCheckBox::indicator:hover {{ border: 1px solid {t.accent}; }}
 QCheckBox::indicator:checked, QListWidget::indicator:checked {{ background: {t.accent}; border: 1px solid {t.accent};
   image: url("{check}"); }}

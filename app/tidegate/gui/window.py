@@ -16,6 +16,7 @@ from tidegate.engine.ports import Command, Notice, Verb
 from tidegate.engine.views import JobView, MachineSample, StatusView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
+from tidegate.gui.drop import local_path
 from tidegate.gui.feed import Feed
 from tidegate.gui.garbage import leave_out_all
 from tidegate.gui.inbox.unread import Unread, shown
@@ -201,7 +202,7 @@ class MainWindow(QMainWindow):
         self.queue.submit_wanted.connect(self.choose_files)
         self.strip.pause_wanted.connect(self._pause_all)
         self._commands.failed.connect(self.messages.show_error)
-        self._commands.refused.connect(self._offer_instead)
+        self._commands.refused.connect(self.offer_instead)
         self._submitter.failed.connect(self.messages.show_error)
         self._submitter.taken.connect(self._say_taken)
         WindowDrop(self, self._commands, self._submitter, self._theme).refused.connect(self.messages.show_error)
@@ -268,10 +269,11 @@ class MainWindow(QMainWindow):
         if self.tide is not None:
             self.tide.show_limits(*self._limits())
 
-    def _limits(self) -> tuple[float, float, float]:
-        """The lines that no status carries: cards high, cards emergency, other programs' CPU."""
+    def _limits(self) -> tuple[float, float, float, float]:
+        """The lines that no status carries: cards high, cards emergency, other programs' CPU, swap emergency."""
         number = self._preferences.number
-        return number("gpu_memory_high_pct"), number("gpu_memory_emergency_pct"), number("cpu_high_pct")
+        cards = number("gpu_memory_high_pct"), number("gpu_memory_emergency_pct")
+        return *cards, number("cpu_high_pct"), number("swap_emergency_pct")
 
     # --- Seen and unseen ---
 
@@ -377,11 +379,11 @@ class MainWindow(QMainWindow):
     def _paste(self) -> None:
         """Copied files or a copied command line come into the submit dialog, to be looked at first."""
         copied = QGuiApplication.clipboard().mimeData()
-        files = [url.toLocalFile() for url in copied.urls() if url.isLocalFile()]
+        files = [path for url in copied.urls() if (path := local_path(url)) is not None]
         if files or copied.text().strip():
             self._submitter.ask(files, self, copied.text())
 
-    def _offer_instead(self, sentence: str, instead: Command) -> None:
+    def offer_instead(self, sentence: str, instead: Command) -> None:
         """What was refused may be had another way."""
         labels = {Verb.RELEASE: self.tr("Join the queue")}
         label = labels.get(instead.verb, instead.verb.value.capitalize())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import time
+import unicodedata
 from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
@@ -69,6 +70,17 @@ def printable(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "replace")
 
 
+def left_to_right(text: str) -> str:
+    """For panels and notifiers, which else let a line begin at the right when its first word does, dots and all."""
+    for char in text:
+        way = unicodedata.bidirectional(char)
+        if way == "L":
+            return text
+        if way in ("R", "AL"):
+            return f"\N{LEFT-TO-RIGHT MARK}{text}"
+    return text
+
+
 def progress(job: JobView, now: float) -> float | None:
     """0..0.99 while a job runs whose usual duration is known; None otherwise."""
     if job.status != "running" or job.started_at is None or job.estimate is None or not job.estimate.duration_s:
@@ -93,7 +105,8 @@ def why(job: JobView, now: float) -> str:
 def _how_it_ended(job: JobView) -> str:
     took = None
     if job.started_at is not None and job.finished_at is not None:
-        took = format_duration(max(0.0, job.finished_at - job.started_at))
+        seconds = max(0.0, job.finished_at - job.started_at)
+        took = tr("less than a second") if seconds < 0.1 else format_duration(seconds)
     if job.outcome == "succeeded":
         return tr("took {duration}").format(duration=took) if took else ""
     parts = []

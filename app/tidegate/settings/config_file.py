@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -181,10 +182,16 @@ def _replace(file: Path, text: str) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        mode = target.stat().st_mode & 0o7777 if target.exists() else None
+        if mode is not None and not mode & 0o222:
+            # Its folder would let us put another in its place; whoever made it so does not want that.
+            raise PermissionError(errno.EACCES, "the file is read-only")
         with open(temporary, "w", encoding="utf-8", newline="") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
+        if mode is not None:
+            os.chmod(temporary, mode)
         os.replace(temporary, target)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -14,6 +14,8 @@ from tidegate.submission.request import OPTIONS, Refused, option_name
 
 HEAD_BYTES = 65536
 """How much of a file is looked at for directives."""
+MOST_SAID = 80
+"""Of a longer value a refusal repeats the beginning."""
 
 _BATCH = (".bat", ".cmd")
 _SLASHES = (".js", ".mjs", ".cjs")
@@ -39,7 +41,8 @@ class Given:
         shown = self.value if value is None else value
         where = f"{self.origin}: " if self.origin else ""
         verb = "read" if usage else "granted"
-        return Refused(self.key, shown, f"{where}{self.key}={shown} cannot be {verb}: {clause}.", usage=usage)
+        said = shown if len(shown) <= MOST_SAID else f"{shown[:MOST_SAID]}…"
+        return Refused(self.key, shown, f"{where}{self.key}={said} cannot be {verb}: {clause}.", usage=usage)
 
 
 @dataclass(frozen=True, slots=True)

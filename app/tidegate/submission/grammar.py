@@ -42,15 +42,16 @@ def parse_size(text: str, bare_unit: str | None = None) -> int:
     if match is None:
         raise NotUnderstood(SIZES)
     letter = match[2] or (None if match[3] else bare_unit)
-    if letter is None and not match[3]:
+    number = float(match[1])
+    if letter is None and not match[3] and number:
         raise NotUnderstood(f"a size needs its unit: say {match[1]}G or {match[1]}M")
     power = _POWERS[letter.lower()] if letter else 0
-    size = round(float(match[1]) * float(1024**power))
-    if size <= 0:
-        raise NotUnderstood(f"a size is more than 0; {SIZES}")
+    size = number * float(1024**power)
     if size >= 2**63:
         raise NotUnderstood(f"the size is larger than any machine; {SIZES}")
-    return size
+    if round(size) <= 0:
+        raise NotUnderstood(f"a size is more than 0; {SIZES}")
+    return round(size)
 
 
 # --- Times ---------------------------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def parse_time(text: str, bare_s: float | None = None) -> float:
         if minutes > 59 or seconds > 59:
             raise NotUnderstood(f"minutes and seconds end at 59; {TIMES}")
         return _checked_time(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
-    if re.fullmatch(r"[0-9]+:[0-9]{2}", word):
+    if re.fullmatch(r"[0-9]{1,9}:[0-9]{2}", word):
         raise NotUnderstood(f"it could be hours or minutes: say {_both_readings(word)}")
     return _checked_time(_sum_of_parts(word))
 

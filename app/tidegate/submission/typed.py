@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ SCRIPT_SUFFIXES = (
 )
 _SHELL_SIGNS = frozenset("|&;<>()$`*?[]{}~#!\n")
 """With one of these outside a path, only a shell knows what is meant."""
+_OPEN_ENDS = (["do"], ["then"], ["else"], ["in"])
 
 
 def request_of(
@@ -66,6 +68,25 @@ def script_in(text: str, folder: str) -> tuple[str | None, tuple[str, ...]]:
     if is_script and os.path.isfile(first) and not _SHELL_SIGNS.intersection(text[len(words[0]) :]):
         return first, tuple(words[1:])
     return None, ()
+
+
+def copied_command(text: str) -> str:
+    """What a copied text means in one field: its lines after one another, without prompts and lines of remarks.
+
+    What only makes sense as it is written (a loop, a here-document, quotes over several lines) keeps its lines.
+    """
+    prompted = [re.sub(r"^\s*\$ ", "", line) for line in text.replace("\\\n", " ").splitlines()]
+    lines = [line.strip() for line in prompted if line.strip()]
+    commands = [line for line in lines if not line.startswith("#")]
+    if len(lines) > 1 and any(_goes_on(line) for line in commands):
+        return "\n".join(prompted).strip()
+    return "; ".join(commands)
+
+
+def _goes_on(line: str) -> bool:
+    """Whether ``;`` behind it would change what it means."""
+    words = _split(line)
+    return words is None or "<<" in line or "#" in line or line[-1] in "&|;({\\" or words[-1:] in _OPEN_ENDS
 
 
 def split_arguments(text: str) -> tuple[str, ...]:

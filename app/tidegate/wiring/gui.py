@@ -48,7 +48,7 @@ def _run(paths: Paths, given: HandOver, overrides: dict[str, str], first: First)
     if problem is not None:
         print(f"tidegate: {problem} `tidegate serve` runs without one.", file=sys.stderr)
         return 1, None
-    from tidegate.wiring.opening import REFUSALS, prepare_gui, refused
+    from tidegate.wiring.opening import prepare_gui, refusals, refused
 
     prepared = prepare_gui(paths, overrides)
     if isinstance(prepared, int):
@@ -73,6 +73,8 @@ def _run(paths: Paths, given: HandOver, overrides: dict[str, str], first: First)
             ready=first.ready,
             link=link,
         )
-    except (*REFUSALS, NoEngine) as refusal:
+    except NoEngine as refusal:
+        return refused(refusal), None
+    except refusals() as refusal:
         return refused(refusal), None
     return code, None if link is None else link.begin_anew

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tidegate.engine.lock import LockHeld
-from tidegate.execution.keeper_client import KeeperUnavailable
-from tidegate.journal.database import DatabaseRefused
 from tidegate.paths import Paths, PathsError, find_paths
 from tidegate.settings import Settings, SettingsError, load
 from tidegate.wiring.program import Program
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from tidegate.wiring.attached import Attached
 
 log = logging.getLogger(__name__)
-
-REFUSALS = (DatabaseRefused, KeeperUnavailable)
-"""What a person has to decide before an engine can be here."""
 
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 3
@@ -124,6 +119,14 @@ def _leaves_soon(paths: Paths, kind: str, holder: str) -> bool:
         return True  # another tray application, which is just ending: there is one at a time
     # One in the foreground that does not answer may just be ending.
     return kind in ("auto", "gui") and not client.alive()
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What a person has to decide before an engine can be here."""
+    from tidegate.execution.keeper_client import KeeperUnavailable
+    from tidegate.journal.database import DatabaseRefused
+
+    return DatabaseRefused, KeeperUnavailable
 
 
 def refused(refusal: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import logging
 import os
 import secrets
@@ -15,34 +16,36 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import tidegate
-from tidegate.core.job import JobSpec, RunRef
-from tidegate.core.state import State
-from tidegate.engine.clock import LiveClock
-from tidegate.engine.desk import LocalDesk
-from tidegate.engine.engine import Engine
 from tidegate.engine.lock import HomeLock
-from tidegate.engine.ports import Notice
-from tidegate.engine.store import Store
-from tidegate.execution.executor import Executor
-from tidegate.execution.keeper_client import KeeperProcesses
-from tidegate.execution.processes import dropped_range, pid_of
-from tidegate.journal.history import History
-from tidegate.journal.journal import Journal
-from tidegate.journal.retention import Retention
-from tidegate.monitor.gpu import GpuReader
-from tidegate.monitor.sampler import Sampler
 from tidegate.paths import Paths, boot_id
-from tidegate.settings import Settings
-from tidegate.submission.edit import edited
-from tidegate.submission.request import GpuFact, MachineFacts
-from tidegate.wiring.live_settings import LiveSettings
 
 if TYPE_CHECKING:
     from tidegate.api.server import ApiThread
+    from tidegate.core.job import JobSpec
+    from tidegate.engine.desk import LocalDesk
+    from tidegate.engine.engine import Engine
+    from tidegate.engine.ports import Notice
+    from tidegate.execution.keeper_client import KeeperProcesses
+    from tidegate.journal.history import History
+    from tidegate.journal.journal import Journal
+    from tidegate.journal.retention import Retention
+    from tidegate.monitor.gpu import GpuReader
+    from tidegate.settings import Settings
+    from tidegate.submission.request import MachineFacts
 
 log = logging.getLogger(__name__)
 
 SWITCH_INTERVAL_S = 0.0005
+PARTS = (
+    "tidegate.engine.desk",
+    "tidegate.execution.executor",
+    "tidegate.execution.keeper_client",
+    "tidegate.journal.history",
+    "tidegate.journal.journal",
+    "tidegate.monitor.sampler",
+    "tidegate.submission.edit",
+)
+"""What takes long to import: a quarter of a second, which the tray's icon does not wait for."""
 
 
 class LoopQueue:
@@ -114,6 +117,23 @@ class Program:
         """Restore, connect to the keeper, sample, and serve the API."""
         self._loop = loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
+        # On a thread: meanwhile the loop answers the panel, which asks what the icon looks like.
+        await loop.run_in_executor(None, lambda: [importlib.import_module(name) for name in PARTS])
+        from tidegate.core.job import RunRef
+        from tidegate.core.state import State
+        from tidegate.engine.clock import LiveClock
+        from tidegate.engine.desk import LocalDesk
+        from tidegate.engine.engine import Engine
+        from tidegate.engine.store import Store
+        from tidegate.execution.executor import Executor
+        from tidegate.execution.keeper_client import KeeperProcesses
+        from tidegate.execution.processes import dropped_range, pid_of
+        from tidegate.journal.history import History
+        from tidegate.journal.journal import Journal
+        from tidegate.monitor.gpu import GpuReader
+        from tidegate.monitor.sampler import Sampler
+        from tidegate.wiring.live_settings import LiveSettings
+
         calls = LoopQueue(loop)
         clock = LiveClock(loop)
         paths, settings = self.paths, self.settings
@@ -199,11 +219,15 @@ class Program:
         return next((card.uuid for card in cards if card.index == index), None)
 
     def _edited(self, spec: JobSpec, changes: Mapping[str, str]) -> JobSpec | str:
+        from tidegate.submission.edit import edited
+
         assert self._engine is not None
         return edited(spec, changes, self.facts(), self._engine.clock.now())
 
     def facts(self) -> MachineFacts:
         """What this machine can give at most; safe from any thread."""
+        from tidegate.submission.request import GpuFact, MachineFacts
+
         reading = self._engine.state.machine.reading if self._engine is not None else None
         if self._engine is None or reading is None:
             return facts_without_engine(self.settings)
@@ -223,8 +247,8 @@ class Program:
         self._loop.call_soon_threadsafe(self._engine.alarms.set_policy, settings.alert_policy())
         self._engine.notify_after_s = settings.notify_after_s
         if self._processes is not None:
-            self._processes.kill_timeout_s = policy.kill_timeout_s
-            self._processes.stuck_timeout_s = policy.stuck_timeout_s
+            kill_s, stuck_s = policy.kill_timeout_s, policy.stuck_timeout_s
+            self._loop.call_soon_threadsafe(self._processes.set_timeouts, kill_s, stuck_s)
         if self._journal is not None:
             self._journal.retention = _retention(settings)
 
@@ -262,6 +286,8 @@ class Program:
 
 
 def _retention(settings: Settings) -> Retention:
+    from tidegate.journal.retention import Retention
+
     return Retention(
         samples_s=settings.samples_kept_s,
         minutes_s=settings.minutes_kept_s,
@@ -287,6 +313,7 @@ def _own_pids(processes: KeeperProcesses) -> list[int]:
 
 def facts_without_engine(settings: Settings) -> MachineFacts:
     from tidegate.monitor.host import HostReader
+    from tidegate.submission.request import MachineFacts
 
     host = HostReader()
     host.close()

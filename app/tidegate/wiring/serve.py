@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 
-from tidegate.wiring.opening import REFUSALS, prepare, refused
+from tidegate.wiring.opening import prepare, refusals, refused
 from tidegate.wiring.program import Program
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ async def _serve(program: Program) -> int:
         loop.add_signal_handler(number, leave.set)
     try:
         await program.open()
-    except REFUSALS as refusal:
+    except refusals() as refusal:
         await program.close()
         return refused(refusal)
     except Exception as error:

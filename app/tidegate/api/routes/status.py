@@ -38,7 +38,8 @@ def router(api: Api) -> APIRouter:
 
     @routes.get("/notices", openapi_extra=answers("What a person was told, newest first.", notices=["object"]))
     async def notices(
-        before: Annotated[int | None, Query(ge=0, le=LARGEST)] = None, limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+        before: Annotated[int | None, Query(ge=0, le=LARGEST)] = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     ) -> Response:
         """Those with an ``id`` below ``before``: page on with the id of the last one."""
         found = await asyncio.to_thread(desk.notices, before, limit)

@@ -40,7 +40,9 @@ class BasketFrame(QWidget):
         self._settling = QTimer(self)
         self._settling.setSingleShot(True)
         self._settling.setInterval(SETTLE_MS)
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
+        # X11 need not have a compositor, without which what is see-through is black: there a mask cuts the corners.
+        self._cut = QGuiApplication.platformName() == "xcb"
+        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground, not self._cut)
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.setAttribute(Qt.WidgetAttribute.WA_MacAlwaysShowToolWindow)
         self.fit_soon = QTimer(self)
@@ -131,9 +133,8 @@ class BasketFrame(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if QGuiApplication.platformName() != "xcb":
+        if not self._cut:
             return
-        # Without a compositor, which X11 need not have, what is see-through is black.
         shape = QBitmap(self.size())
         shape.fill(Qt.GlobalColor.color0)
         painter = QPainter(shape)
@@ -146,6 +147,9 @@ class BasketFrame(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._cut:
+            # The edge is smoothed against this, and the mask, which cannot be smooth, leaves some of it.
+            painter.fillRect(self.rect(), self._theme.colour("line"))
         painter.setPen(QPen(self._theme.colour("line"), 1))
         painter.setBrush(self._theme.colour("surface"))
         painter.drawRoundedRect(self.rect().toRectF().adjusted(0.5, 0.5, -0.5, -0.5), RADIUS_PX, RADIUS_PX)

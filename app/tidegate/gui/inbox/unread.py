@@ -17,14 +17,20 @@ _READ = "inbox_read"
 
 
 class Unread(QObject):
-    """``changed(int)``. Everything up to the notice ``read_up_to`` counts as read."""
+    """``changed(int)``. Everything up to the notice ``read_up_to`` counts as read.
+
+    ``found(list[Notice], int)`` after ``start``: what the history has that is not read, oldest first, and the number of
+    the newest one it has.
+    """
 
     changed = Signal(int)
+    found = Signal(object, int)
 
     def __init__(self, commands: Commands, feed: Feed, remembered: Remembered, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._commands, self._remembered = commands, remembered
         self.count = 0
+        self._ids: set[int] = set()
         self._seen: set[int] = set()
         feed.noticed.connect(self._on_notice)
 
@@ -33,7 +39,7 @@ class Unread(QObject):
         return self._remembered.get(_READ, 0)
 
     def start(self) -> None:
-        """Count what came while the app was away."""
+        """Count what came while the app was away, or its engine was."""
         self._commands.run(self._count())
 
     def mark_read(self, id: int) -> None:
@@ -41,7 +47,8 @@ class Unread(QObject):
         if id > self.read_up_to:
             self._remembered.put(_READ, id)
         self._seen.clear()
-        self._set(0)
+        self._ids = {each for each in self._ids if each > self.read_up_to}
+        self._tell()
 
     def mark_seen(self, id: int) -> None:
         """The person has seen this one, outside the inbox; those before it may be unread still."""
@@ -51,22 +58,32 @@ class Unread(QObject):
         while self.read_up_to + 1 in self._seen:
             self._seen.discard(self.read_up_to + 1)
             self._remembered.put(_READ, self.read_up_to + 1)
-        self._set(max(0, self.count - 1))
+        self._ids.discard(id)
+        self._tell()
 
     async def _count(self) -> None:
         newest = await asyncio.to_thread(self._commands.desk.notices, None, MOST)
-        if newest and (newest[0].id or 0) < self.read_up_to:
+        last = (newest[0].id or 0) if newest else 0
+        if newest and last < self.read_up_to:
             # Another journal than the one that was read (it was set aside, or the home is new): numbers begin anew.
             self._remembered.put(_READ, 0)
-        unread = {notice.id or 0 for notice in newest if (notice.id or 0) > self.read_up_to}
-        self._set(len(unread - self._seen))
+            self._ids.clear()
+        unread = [notice for notice in reversed(newest) if self._is_new(notice.id or 0)]
+        # One that came by the feed while this was read may be in both.
+        self._ids.update(notice.id or 0 for notice in unread)
+        self._tell()
+        self.found.emit(unread, last)
 
     def _on_notice(self, notice: Notice) -> None:
-        if notice.id is None or notice.id > self.read_up_to:
-            self._set(self.count + 1)
+        if notice.id is not None and self._is_new(notice.id):
+            self._ids.add(notice.id)
+            self._tell()
 
-    def _set(self, count: int) -> None:
-        count = min(count, MOST)
+    def _is_new(self, id: int) -> bool:
+        return id > self.read_up_to and id not in self._seen
+
+    def _tell(self) -> None:
+        count = min(len(self._ids), MOST)
         if count != self.count:
             self.count = count
             self.changed.emit(count)

@@ -191,7 +191,7 @@ class QueuePage(QWidget):
         self.filter_field.selectAll()
 
     def _look_for_words(self) -> None:
-        """In slices between other events, for ten thousand jobs take longer than a frame; the table then changes once."""
+        """In slices between other events, as ten thousand jobs take longer than a frame; the table changes once."""
         self._match = JobMatch(self.filter_field.text())
         self._looking = self._match.look_at(list(self._book.jobs.values()))
         self._slices.start()

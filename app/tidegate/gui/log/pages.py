@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.engine.views import LogChunk
@@ -14,19 +14,21 @@ Read = Callable[[int, int], LogChunk]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Lines in order, whole but for ``open``, the last one while it is being written.
+    """Lines in order, whole but for ``open``, the last ones while they are being written.
 
+    ``back``: so many lines of the pages before are being written again, and are in ``open`` or ``lines`` now.
     They begin at ``top`` in the file and reach to ``end`` of ``size``; ``ended``: nothing will be added any more.
     """
 
     lines: tuple[Line, ...]
-    open: Line
+    open: tuple[Line, ...]
     top: int
     end: int
     size: int
     dropped: tuple[int, int] | None
     ended: bool
     path: str
+    back: int = 0
 
     @property
     def complete(self) -> bool:
@@ -47,20 +49,30 @@ class Onward:
 
     def _take(self, chunk: LogChunk, asked: int) -> Page:
         lines: list[Line] = []
+        back = 0
         for at, part in parts_of(chunk, asked):
             if isinstance(part, int):
                 lines += self._parser.finish()
-                lines += [self._parser.open] if self._parser.open.runs else []
+                lines += _with_text(self._parser.open)
                 lines.append(Line((), at, dropped=part))
                 self.at = at + part
                 self._parser = LogParser(self.at)
             else:
-                lines += self._parser.feed(part, at)
+                more = self._parser.feed(part, at)
+                back += max(0, self._parser.back - len(lines))
+                lines[max(0, len(lines) - self._parser.back) :] = more
                 self.at = at + len(part)
         done = chunk.ended and self.at >= chunk.size
         if done:
             lines += self._parser.finish()
-        return Page(tuple(lines), self._parser.open, asked, self.at, chunk.size, chunk.dropped, chunk.ended, chunk.path)
+        known = chunk.size, chunk.dropped, chunk.ended, chunk.path
+        return Page(tuple(lines), self._parser.open, asked, self.at, *known, back)
+
+
+def _with_text(lines: Sequence[Line]) -> Sequence[Line]:
+    """Without those at the end that nothing was written in."""
+    last = max((place for place, line in enumerate(lines) if line.runs), default=-1)
+    return lines[: last + 1]
 
 
 def parts_of(chunk: LogChunk, asked: int) -> Iterator[tuple[int, bytes | int]]:
@@ -104,7 +116,7 @@ def before(read: Read, top: int, limit: int, dropped: tuple[int, int] | None) ->
     """The page that ends where a line begins at ``top``; ``dropped`` as the last page had it."""
     first, last = dropped or (0, 0)
     if first < top <= last:
-        return Page((Line((), first, dropped=top - first),), Line((), top), first, top, top, dropped, False, "")
+        return Page((Line((), first, dropped=top - first),), (), first, top, top, dropped, False, "")
     start = max(0, top - limit, last if top > last else 0)
     chunk = read(start, top - start)
     data = chunk.data[: max(0, top - chunk.offset)]
@@ -115,6 +127,5 @@ def before(read: Read, top: int, limit: int, dropped: tuple[int, int] | None) ->
     begin = chunk.offset + cut
     parser = LogParser(begin)
     lines = [*parser.feed(data[cut:], begin), *parser.finish()]
-    if parser.open.runs:
-        lines.append(parser.open)
-    return Page(tuple(lines), Line((), top), min(begin, top), top, chunk.size, chunk.dropped, chunk.ended, chunk.path)
+    lines += _with_text(parser.open)
+    return Page(tuple(lines), (), min(begin, top), top, chunk.size, chunk.dropped, chunk.ended, chunk.path)

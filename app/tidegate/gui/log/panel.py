@@ -14,6 +14,7 @@ from tidegate.gui.log.find import LogFind
 from tidegate.gui.log.view import LogView
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.theme import Theme, font
+from tidegate.gui.widgets.elided_label import ElidedLabel
 
 WRAP = "log_wrap"
 
@@ -79,7 +80,7 @@ class LogPanel(QWidget):
         row.setSpacing(8)
         name = QLabel(self.tr("Log"))
         name.setFont(font(12, QFont.Weight.DemiBold))
-        self.state = QLabel("")
+        self.state = ElidedLabel()
         self.state.setProperty("role", "muted")
         self.state.setFont(font(11))
         self.view.told.connect(self.state.setText)

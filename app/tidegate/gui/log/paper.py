@@ -25,7 +25,7 @@ Key = tuple[int, int]
 
 
 class LogPaper(QPlainTextEdit):
-    """``keys`` name the whole lines; the paragraph after them is the line that is still being written."""
+    """``keys`` name the whole lines; the paragraphs after them are the lines that are still being written."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,6 +34,7 @@ class LogPaper(QPlainTextEdit):
         self._own_moves = 0
         self._marks: list[tuple[int, int, bool]] = []
         self.keys: list[Key] = []
+        self._open_keys: list[Key] = []
         self.pattern: re.Pattern[str] | None = None
         self.chosen_match: tuple[Key, int] | None = None
         """The line, and which match in it, that the search stands at."""
@@ -52,12 +53,13 @@ class LogPaper(QPlainTextEdit):
 
     def clear_lines(self) -> None:
         self.keys.clear()
+        self._open_keys.clear()
         self._marks = []
         with self.own_move():
             self.clear()
 
     def put_below(self, lines: Sequence[Line], attempt: int) -> None:
-        """After the last whole line; the unfinished one must be empty."""
+        """After the last whole line; there must be no unfinished one."""
         self._put(lines, len(self.keys), QTextCursor.MoveOperation.End)
         self.keys += [(attempt, line.at) for line in lines]
 
@@ -67,21 +69,43 @@ class LogPaper(QPlainTextEdit):
             self.keys[:0] = [(attempt, line.at) for line in lines]
 
     def put_note(self, text: str, key: Key) -> None:
+        self._show_last_paragraph(True)
         cursor = QTextCursor(self.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
         cursor.insertText(f"{text}\n", self._paint.note())
         self.keys.append(key)
 
-    def replace_open(self, line: Line) -> None:
-        block = self.document().lastBlock()
-        if not line.runs and block.length() <= 1:
-            return
-        cursor = QTextCursor(block)
-        cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+    def replace_open(self, lines: Sequence[Line], attempt: int) -> None:
+        self._open_keys = [(attempt, line.at) for line in lines]
+        self._show_last_paragraph(True)
+        cursor = QTextCursor(self.document().findBlockByNumber(len(self.keys)))
+        cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
         cursor.removeSelectedText()
-        for run in line.runs:
-            cursor.insertText(run.text, self._paint.format(run.style))
-        block.setUserState(_GOES_ON if line.goes_on else -1)
+        for number, line in enumerate(lines):
+            if number:
+                cursor.insertText("\n")
+            for run in line.runs:
+                cursor.insertText(run.text, self._paint.format(run.style))
+            cursor.block().setUserState(_GOES_ON if line.goes_on else -1)
+        if self.keys and lines and not lines[-1].runs:
+            self._show_last_paragraph(False)
+
+    def _show_last_paragraph(self, wanted: bool) -> None:
+        """An empty one would be a blank line below all that was written."""
+        last = self.document().lastBlock()
+        if last.isVisible() != wanted:
+            last.setVisible(wanted)
+            self.document().markContentsDirty(last.position(), last.length())
+
+    def take_back(self, count: int) -> None:
+        """The newest whole lines go, for they are being written again."""
+        kept = max(0, len(self.keys) - count)
+        if kept < len(self.keys):
+            self._show_last_paragraph(True)
+            cursor = QTextCursor(self.document().findBlockByNumber(kept))
+            cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+            cursor.removeSelectedText()
+            del self.keys[kept:]
 
     def drop_above(self) -> None:
         """The oldest lines make room."""
@@ -198,6 +222,8 @@ class LogPaper(QPlainTextEdit):
 
     def number_of(self, key: Key) -> int | None:
         """Which paragraph this line is."""
+        if key in self._open_keys:
+            return len(self.keys) + self._open_keys.index(key)
         number = bisect_left(self.keys, key)
         return number if number < len(self.keys) and self.keys[number] == key else None
 
@@ -219,8 +245,6 @@ class LogPaper(QPlainTextEdit):
         if self.pattern is not None:
             key, chosen_nth = self.chosen_match or ((0, 0), 0)
             chosen = self.number_of(key)
-            if chosen is None and self.chosen_match is not None and self.keys and key > self.keys[-1]:
-                chosen = len(self.keys)
             for number, position, text in self._in_sight():
                 for nth, match in enumerate(self.pattern.finditer(text)):
                     current = number == chosen and nth == chosen_nth

@@ -9,7 +9,8 @@ from tidegate.engine.views import LogChunk
 from tidegate.gui.log.pages import Read, parts_of
 from tidegate.gui.log.text import LINE_CHARS, LogParser
 
-STEP_BYTES = 512 * 1024
+STEP_BYTES = 128 * 1024
+"""A piece is gone through in one go, in which no other thread gets its turn: the window least of all may wait long."""
 MOST_HITS = 10_000
 _CODED = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _CODES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -126,7 +127,7 @@ class LogSearch:
 
     def _find_in_shown(self, data: bytes, at: int) -> None:
         parser = LogParser(at)
-        lines = [*parser.feed(data, at), *parser.finish(), parser.open]
+        lines = [*parser.feed(data, at), *parser.finish(), *parser.open]
         for line in lines:
             for nth, _ in enumerate(self.pattern.finditer(line.text)):
                 self._note(Hit(line.at, nth))

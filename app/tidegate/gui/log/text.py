@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+ROWS_KEPT = 64
+"""So many rows a cursor can go back up: what redraws several progress bars goes no further."""
 LINE_CHARS = 2000
 """A longer line goes on in the next one: a megabyte without a line's end must not stall who lays it out."""
 CODE_CHARS = 2048
@@ -121,6 +124,10 @@ class _Open:
     def line(self) -> Line:
         return Line(tuple(self.runs), self.at, self.goes_on)
 
+    @staticmethod
+    def again(line: Line) -> _Open:
+        return _Open(line.at, line.goes_on, list(line.runs), len(line.text))
+
 
 def _cut(runs: Sequence[Run], first: int, last: int) -> list[Run]:
     """The part of ``runs`` between two columns."""
@@ -134,22 +141,30 @@ def _cut(runs: Sequence[Run], first: int, last: int) -> list[Run]:
 
 
 class LogParser:
-    """Feed it a log's bytes in order, cut anywhere; it gives the finished lines, and ``open`` is the unfinished one."""
+    """Feed it a log's bytes in order, cut anywhere; it gives the finished lines, and ``open`` are the unfinished ones.
+
+    Several are unfinished while the cursor is above the last one. Going up may unfinish lines that were given already:
+    ``back`` counts those of earlier calls, to be taken away before what the last call gave is added.
+    """
 
     def __init__(self, at: int = 0) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._style = PLAIN
         self._line = _Open(at)
+        self._below: list[_Open] = []
+        self._recent: deque[Line] = deque(maxlen=ROWS_KEPT)
         self._done: list[Line] = []
+        self.back = 0
 
     @property
-    def open(self) -> Line:
-        return self._line.line()
+    def open(self) -> tuple[Line, ...]:
+        return (self._line.line(), *(row.line() for row in self._below))
 
     def feed(self, data: bytes, at: int) -> list[Line]:
         """``at`` is where ``data`` lies in the file; the lines it has finished."""
         # Line by line in bytes: so each line's place in the file is exact, whatever is no text in it.
+        self.back = 0
         start = 0
         while start < len(data):
             end = data.find(b"\n", start) + 1 or len(data)
@@ -172,7 +187,7 @@ class LogParser:
     @property
     def _at_line_start(self) -> bool:
         line = self._line
-        untouched = not (self._held or line.goes_on or line.runs or line.column)
+        untouched = not (self._held or line.goes_on or line.runs or line.column or self._below)
         return untouched and not self._decoder.getstate()[0]
 
     def _plain_line(self, piece: bytes, end: int) -> None:
@@ -183,7 +198,7 @@ class LogParser:
         text = piece[:-1].decode("utf-8", "replace")
         if not text.isprintable():
             text = text.translate(_UNPRINTABLE)
-        self._done.append(Line((Run(text, self._style),) if text else (), self._line.at))
+        self._give(Line((Run(text, self._style),) if text else (), self._line.at))
         self._line = _Open(end)
 
     def _feed_piece(self, piece: bytes, at: int, end: int) -> None:
@@ -222,15 +237,43 @@ class LogParser:
         while text:
             room = LINE_CHARS - self._line.column
             if room <= 0:
-                self._done.append(self._line.line())
+                if self._below:
+                    return  # a row that is drawn again has its place, and no more
+                self._give(self._line.line())
                 self._line = _Open(at, goes_on=True)
                 continue
             self._line.write(text[:room], self._style)
             text, at = text[room:], at + len(text[:room].encode("utf-8", "replace"))
 
     def _end_line(self, next_at: int) -> None:
-        self._done.append(self._line.line())
+        if self._below:
+            self._down(1)
+            self._line.column = 0
+            return
+        self._give(self._line.line())
         self._line = _Open(next_at)
+
+    def _give(self, line: Line) -> None:
+        self._done.append(line)
+        self._recent.append(line)
+
+    def _up(self, rows: int) -> None:
+        column = self._line.column
+        for _ in range(min(rows, len(self._recent))):
+            self._below.insert(0, self._line)
+            self._line = _Open.again(self._recent.pop())
+            if self._done:
+                self._done.pop()
+            else:
+                self.back += 1
+        self._line.column = column
+
+    def _down(self, rows: int) -> None:
+        column = self._line.column
+        for _ in range(min(rows, len(self._below))):
+            self._give(self._line.line())
+            self._line = self._below.pop(0)
+        self._line.column = column
 
     def _obey(self, code: str) -> None:
         if not code.startswith("\x1b["):
@@ -239,8 +282,19 @@ class LogParser:
             self._style = styled(self._style, code[2:-1])
         elif code[-1] == "K":
             self._erase(code[2:-1])
-        elif code[-1] == "G" and (code[2:-1] or "1").isdigit():
-            self._line.column = min(self._line.length, max(0, int(code[2:-1] or "1") - 1))
+        elif code[-1] == "J" and code[2:-1] in ("", "0"):
+            self._erase("")
+            self._below.clear()
+        elif code[-1] in "GABEF" and (code[2:-1] or "1").isdigit():
+            self._move(code[-1], max(1, int(code[2:-1] or "1")))
+
+    def _move(self, how: str, count: int) -> None:
+        if how == "G":
+            self._line.column = min(self._line.length, count - 1)
+            return
+        (self._up if how in "AF" else self._down)(count)
+        if how in "EF":
+            self._line.column = 0
 
     def _erase(self, part: str) -> None:
         line = self._line

@@ -150,13 +150,10 @@ class LogView(LogPaper):
         key = self.key_in_sight()
         if key is not None:
             return max(0, key[1])
-        return 0 if self._page is None else self._page.open.at
+        return 0 if self._page is None else self._page.end
 
     def _paragraph_of(self, hit: Hit) -> int | None:
-        number = self.number_of((self.attempt, hit.at))
-        if number is None and not self._lines and self._page is not None and self._page.open.at == hit.at:
-            return len(self.keys)
-        return number
+        return self.number_of((self.attempt, hit.at))
 
     def _go_to(self, hit: Hit) -> None:
         number = self._paragraph_of(hit)
@@ -255,6 +252,8 @@ class LogView(LogPaper):
     def _take(self, page: Page) -> None:
         self._page, self.path = page, page.path
         self._ended = page.ended and page.complete and self._newest == self.attempt
+        with self.own_move():
+            self.take_back(page.back)
         self._lines.extend(page.lines)
         self.told.emit(self._state(page))
         self._pour()
@@ -264,12 +263,12 @@ class LogView(LogPaper):
         until = time.perf_counter() + SLICE_S
         assert self._page is not None
         with self.own_move():
-            self.replace_open(_NOTHING)
+            self.replace_open((), self.attempt)
             while self._lines and time.perf_counter() < until:
                 count = min(SLICE_LINES, len(self._lines))
                 self.put_below([self._lines.popleft() for _ in range(count)], self.attempt)
             if not self._lines:
-                self.replace_open(self._page.open)
+                self.replace_open(self._page.open, self.attempt)
                 self.drop_above()
                 if self.keys:
                     self._top = max(self._top, (self.keys[0][0], max(0, self.keys[0][1])))
@@ -374,8 +373,7 @@ class LogView(LogPaper):
         attempt, at = key
         self.attempt, at = attempt, max(0, at)
         self._onward, self._ended = Onward(partial(self._commands.desk.read_log, self._id, attempt), at), False
-        nothing = Line((), at)
-        self._page = Page((), nothing, at, at, max(self._page.size, at + 1), self._page.dropped, False, self._page.path)
+        self._page = Page((), (), at, at, max(self._page.size, at + 1), self._page.dropped, False, self._page.path)
 
     def _read_anew(self) -> None:
         """Other colours: what is shown is read again from the same place."""
@@ -389,6 +387,3 @@ class LogView(LogPaper):
             dropped = format_size(page.dropped[1] - page.dropped[0])
             parts.append(self.tr("{size} in the middle were dropped").format(size=dropped))
         return " · ".join(parts)
-
-
-_NOTHING = Line((), 0)

@@ -195,7 +195,7 @@ class SettingsPage(QWidget):
             try:
                 views = await self._commands.desk.reset_settings(names)
             except SettingRefused as refusal:
-                self.failed.emit(str(refusal))
+                self.failed.emit(words.named(str(refusal), self._preferences.all()))
                 return
         for view in views:
             self._show_restored(view)

@@ -153,7 +153,7 @@ class SettingRow(Row):
         if isinstance(self.control, FieldControl):
             self._mark(self.control.field, self._refusal is not None)
         if self._refusal is not None:
-            self.show_note(self._refusal, "danger")
+            self.show_note(words.still_holds(self._refusal, self.view), "danger")
         elif fixed is not None:
             self.show_note(fixed, "muted")
         else:

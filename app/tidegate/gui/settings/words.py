@@ -66,11 +66,19 @@ def changed(view: SettingView) -> bool:
 
 
 def refusal(sentence: str, view: SettingView, every: Iterable[SettingView]) -> str:
-    """An engine's refusal with labels for names, and what holds instead."""
+    """An engine's refusal of this setting, with labels for names."""
+    return named(sentence.removeprefix(f"{view.name}: "), every)
+
+
+def named(sentence: str, every: Iterable[SettingView]) -> str:
+    """Settings by what they are called on the page; a file's path stays as it is."""
     labels = {each.name: tr("“{label}”").format(label=each.label) for each in every}
-    text = sentence.removeprefix(f"{view.name}: ")
-    text = re.sub(r"\b[a-z]+(?:_[a-z0-9]+)+\b", lambda name: labels.get(name[0], name[0]), text)
-    return tr("{refusal} {value} stays in force.").format(refusal=text, value=with_unit(view))
+    return re.sub(r"(?<![/\w])[a-z]+(?:_[a-z0-9]+)+\b(?!/)", lambda name: labels.get(name[0], name[0]), sentence)
+
+
+def still_holds(refusal: str, view: SettingView) -> str:
+    """Why it is not as wanted, and what holds instead."""
+    return tr("{refusal} {value} stays in force.").format(refusal=refusal, value=with_unit(view))
 
 
 def with_unit(view: SettingView, text: str | None = None) -> str:

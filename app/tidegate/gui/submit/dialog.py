@@ -36,6 +36,7 @@ from tidegate.gui.submit.words import facts_of
 from tidegate.gui.theme import Theme
 from tidegate.submission.folder import look_at
 from tidegate.submission.request import Understood
+from tidegate.submission.typed import copied_command
 
 WIDTH_PX = 624
 LOOK_AFTER_MS = 200
@@ -104,9 +105,8 @@ class SubmitDialog(QDialog):
             self.look_now()
 
     def set_command(self, text: str) -> None:
-        """A command line, as if it were typed; copied lines come after one another."""
-        lines = (line.strip().removeprefix("$ ") for line in text.replace("\\\n", " ").splitlines())
-        self.form.source.set_text("; ".join(line for line in lines if line))
+        """A command line, as if it were typed."""
+        self.form.source.set_text(copied_command(text))
         self.look_now()
 
     def look_now(self) -> None:
@@ -198,7 +198,14 @@ class SubmitDialog(QDialog):
         self.setMinimumSize(WIDTH_PX, min(wanted, 360))
         if not self.isVisible() or wanted > self.height():
             self.resize(max(self.width() if self.isVisible() else 0, WIDTH_PX), wanted)
+            self._keep_on_screen()
         self._scroll_if_needed()
+
+    def _keep_on_screen(self) -> None:
+        """It grows downwards; where no window manager minds, its buttons would leave the screen."""
+        room, frame = self.screen().availableGeometry(), self.frameGeometry()
+        if self.isVisible() and frame.bottom() > room.bottom():
+            self.move(frame.x(), max(room.top(), room.bottom() - frame.height()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -268,6 +275,11 @@ class SubmitDialog(QDialog):
     async def _submit(self, draft: Draft) -> None:
         try:
             ids, seen = await self._hand_in(draft)
+        except Exception:
+            # It is said in the window; what was typed may be tried again.
+            if not self._gone:
+                self.submit_button.setEnabled(True)
+            raise
         finally:
             self._busy = False
         if ids:

@@ -35,9 +35,9 @@ class EditDialog(QDialog):
 
     def __init__(self, job: JobView, commands: Commands, owner: QWidget | None = None) -> None:
         super().__init__(owner)
-        self._job, self._commands = job, commands
+        self.job, self._commands = job, commands
         self._before = current(job)
-        self._busy = self._gone = False
+        self._busy = self.gone = False
         self.setWindowTitle(self.tr("Change job {id}").format(id=job.id))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._timer = QTimer(self)
@@ -48,8 +48,10 @@ class EditDialog(QDialog):
 
     @staticmethod
     def open_for(job: JobView, commands: Commands, _theme: Theme, owner: QWidget | None) -> EditDialog:
-        """Show it beside everything else; nothing is blocked meanwhile."""
-        dialog = EditDialog(job, commands, owner)
+        """Show it beside everything else; nothing is blocked meanwhile. Of one job there is one."""
+        there = [] if owner is None else owner.findChildren(EditDialog)
+        dialog = next((each for each in there if each.job.id == job.id and not each.gone), None)
+        dialog = dialog or EditDialog(job, commands, owner)
         dialog.show()
         dialog.raise_()
         dialog.activateWindow()
@@ -58,11 +60,11 @@ class EditDialog(QDialog):
     # --- Building ---
 
     def _build(self) -> None:
-        name = QLabel(words.printable(words.title(self._job)))
+        name = QLabel(words.printable(words.title(self.job)))
         name.setFont(font(14, QFont.Weight.DemiBold))
         name.setTextFormat(Qt.TextFormat.PlainText)
         name.setWordWrap(True)
-        about = QLabel(words.command_line(self._job))
+        about = QLabel(words.command_line(self.job))
         about.setProperty("role", "muted")
         about.setTextFormat(Qt.TextFormat.PlainText)
         about.setWordWrap(True)
@@ -110,7 +112,7 @@ class EditDialog(QDialog):
 
     def _defaults(self) -> dict[str, str]:
         """In the empty fields: what holds, where it is known."""
-        estimate = self._job.estimate
+        estimate = self.job.estimate
         memory = "" if estimate is None else f"{format_size(estimate.memory_bytes)}, {short_source(estimate.source)}"
         return {
             "mem": memory,
@@ -122,7 +124,7 @@ class EditDialog(QDialog):
         }
 
     def _on_finished(self, _result: int) -> None:
-        self._gone = True
+        self.gone = True
         self._timer.stop()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -169,7 +171,7 @@ class EditDialog(QDialog):
         """Ask for it. What is refused is said here, and everything stays as it was typed."""
         self._timer.stop()
         self.check()
-        if self._busy or self._gone or not self.save_button.isEnabled():
+        if self._busy or self.gone or not self.save_button.isEnabled():
             return
         self._busy = True
         self.save_button.setEnabled(False)
@@ -180,10 +182,10 @@ class EditDialog(QDialog):
             sentence = await self._ask(changes)
         finally:
             self._busy = False
-        if self._gone:
+        if self.gone:
             return
         if sentence is None:
-            self.changed.emit(self._job.id)
+            self.changed.emit(self.job.id)
             self.accept()
         else:
             self.save_button.setEnabled(True)
@@ -192,7 +194,7 @@ class EditDialog(QDialog):
 
     async def _ask(self, changes: Mapping[str, str]) -> str | None:
         """Why not; None when it is done."""
-        command = Command(Verb.EDIT, (JobId.parse(self._job.id),), changes=dict(changes))
+        command = Command(Verb.EDIT, (JobId.parse(self.job.id),), changes=dict(changes))
         try:
             results = await self._commands.desk.command(command)
         except (EngineUnwilling, OSError) as error:

@@ -115,7 +115,7 @@ class FieldRow(QWidget):
         self._say()
 
     def _say(self) -> None:
-        self.refusal.setText("\n".join(self._refused.values()))
+        self.refusal.setText("\n".join(self._refused[name] for name in self._controls if name in self._refused))
         self.refusal.setVisible(bool(self._refused))
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from tidegate.submission.request import MachineFacts, Refused, SubmitRequest, Understood
 
+MOST_TYPED = 100_000
+"""A longer command is a script."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -41,7 +44,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """Jobs in the order of the files; ``scripts`` tells whether arguments have a meaning."""
+    """Jobs in the order of the files, as they would be without the words that are refused in ``problems``.
+
+    ``scripts`` tells whether arguments have a meaning.
+    """
 
     jobs: tuple[Understood, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -53,7 +59,7 @@ class Reader:
     """What is needed to understand a draft as the engine's home would."""
 
     facts: Callable[[], MachineFacts]
-    python: str | None
+    python: Callable[[], str | None]
     environments: Path
 
     def read(self, draft: Draft, environ: Mapping[str, str], now: float, keep: bool) -> Understanding:
@@ -69,7 +75,7 @@ class Reader:
                 environments = self.environments if keep and not problems and not found else None
                 try:
                     request = _request(draft, file, environ, options)
-                    built = build(request, facts, python=self.python, now=now, environments_dir=environments)
+                    built = build(request, facts, python=self.python(), now=now, environments_dir=environments)
                 except Refused as refusal:
                     found.setdefault(refusal.field, Problem(refusal.field, refusal.sentence, file))
                     # Judged once more without the word that was refused: all that is wrong is said at once.
@@ -78,7 +84,7 @@ class Reader:
                 except OSError as error:
                     found["script"] = Problem("script", f"It cannot be read: {error.strerror or error}.", file)
                 else:
-                    jobs += [] if found else built
+                    jobs += built
                 break
             problems += found.values()
         return Understanding(tuple(jobs), tuple(problems), is_script(draft))
@@ -101,4 +107,7 @@ def _request(draft: Draft, file: str | None, environ: Mapping[str, str], options
         options = {**options, "cwd": _standing(draft)}
     if file is not None or draft.file:
         return script_request(file or draft.file, split_arguments(draft.args), environ, options)
+    if len(draft.text) > MOST_TYPED:
+        sentence = f"A command line has at most {MOST_TYPED:,} characters; save this as a script and submit that."
+        raise Refused("line", draft.text, sentence, usage=True)
     return request_of(draft.text, draft.args, _standing(draft), environ, options)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from tidegate.gui import words
 from tidegate.gui.submit.fields import field_label, mark, refusal_label
+from tidegate.gui.submit.reading import MOST_TYPED
 from tidegate.gui.theme import Theme
 
 ROW_PX, FRAME_PX = 20, 12
@@ -41,6 +42,8 @@ class SubmitSource(QWidget):
         self.field = QLineEdit()
         self.field.setPlaceholderText(self.tr("A script, or a command line such as python3 train.py --epochs 90"))
         self.field.setAccessibleName(self.tr("What to run"))
+        # Longer than is taken: what does not fit would be cut off, and another command run.
+        self.field.setMaxLength(MOST_TYPED + 1)
         self.field.textChanged.connect(lambda _text: self.changed.emit())
         self.list = QListWidget()
         self.list.setAccessibleName(self.tr("Scripts to run"))

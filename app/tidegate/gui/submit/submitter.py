@@ -87,7 +87,7 @@ class Submitter(QObject):
         from tidegate.gui.submit.dialog import SubmitDialog  # loads with its first opening
         from tidegate.gui.submit.reading import Reader
 
-        reader = Reader(self._facts, self.python, self._environments)
+        reader = Reader(self._facts, lambda: self.python, self._environments)
         dialog = SubmitDialog(self._commands, reader, self._theme, self._remembered, self.taken.emit, owner)
         dialog.finished.connect(self._forget_dialog)
         return dialog
@@ -144,10 +144,11 @@ class Submitter(QObject):
         if taken.ids:
             self.taken.emit(len(taken.ids), taken.ids[-1])
         if taken.refused:
-            self.failed.emit(self._summary(taken.refused))
+            self.failed.emit(self.summary(taken.refused))
         return taken
 
-    def _summary(self, refused: Sequence[str]) -> str:
+    def summary(self, refused: Sequence[str]) -> str:
+        """The first sentences, and of the rest how many."""
         shown = list(refused[:SENTENCES_SHOWN])
         rest = len(refused) - len(shown)
         if rest:

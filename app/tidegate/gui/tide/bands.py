@@ -21,7 +21,10 @@ _GAP_STEPS, _GAP_S = 3, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is stacked: ``memory`` in bytes, ``cpu`` in cores, or ``card`` (memory of card ``index``)."""
+    """What is stacked: ``memory`` and ``swap`` in bytes, ``cpu`` in cores, or ``card`` (memory of card ``index``).
+
+    Nobody knows whose memory lies in swap: that is one band, OTHER.
+    """
 
     kind: str
     index: int = 0
@@ -32,6 +35,8 @@ class Metric:
             used = next((card[2] for card in sample.cards if card[0] == self.index), None)
             jobs = [(id, float(size)) for card, id, size in sample.card_jobs if card == self.index]
             return None if used is None else max(0.0, used - sum(size for _, size in jobs)), jobs
+        if self.kind == "swap":
+            return sample.swap_used_bytes, ()
         if self.kind == "cpu":
             jobs = [(id, used) for id, _, used in sample.jobs if used is not None]
             if sample.cpu_pct is None or cores is None:

@@ -64,13 +64,14 @@ class TidePage(QWidget):
         gpu_high_pct: float,
         gpu_emergency_pct: float,
         cpu_high_pct: float | None,
+        swap_emergency_pct: float | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
         self.setObjectName("page")
         self._book, self._commands, self._clock = book, commands, clock
         self._gpu_lines = (gpu_high_pct, gpu_emergency_pct)
-        self._cpu_high_pct = cpu_high_pct
+        self._cpu_high_pct, self._swap_emergency_pct = cpu_high_pct, swap_emergency_pct
         self._status: StatusView | None = None
         self._samples: deque[MachineSample] = deque(maxlen=SAMPLES_KEPT)
         self._metric, self._span_s = MEMORY, RANGES_S[0]
@@ -98,14 +99,21 @@ class TidePage(QWidget):
         self._status = status
         self._series.cores = status.machine.cores
         self.list.show_cards(bool(status.machine.cards))
-        wanted = [MEMORY, Metric("cpu"), *(Metric("card", card.index) for card in status.machine.cards)]
+        swap = [Metric("swap")] if status.machine.swap_total_bytes else []
+        wanted = [MEMORY, *swap, Metric("cpu"), *(Metric("card", card.index) for card in status.machine.cards)]
         if list(self._tabs) != wanted:
             self._make_tabs(wanted)
 
-    def show_limits(self, gpu_high_pct: float, gpu_emergency_pct: float, cpu_high_pct: float | None) -> None:
-        """The lines of cards and CPU, when a person moved them; memory's come with the status."""
+    def show_limits(
+        self,
+        gpu_high_pct: float,
+        gpu_emergency_pct: float,
+        cpu_high_pct: float | None,
+        swap_emergency_pct: float | None,
+    ) -> None:
+        """The lines of cards, CPU and swap, when a person moved them; memory's come with the status."""
         self._gpu_lines = (gpu_high_pct, gpu_emergency_pct)
-        self._cpu_high_pct = cpu_high_pct
+        self._cpu_high_pct, self._swap_emergency_pct = cpu_high_pct, swap_emergency_pct
         self._show_picture()
 
     def add_sample(self, sample: MachineSample) -> None:
@@ -244,7 +252,7 @@ class TidePage(QWidget):
 
     def _names(self, ids: Sequence[str]) -> dict[str, str]:
         names = {id: words.printable(words.title(self._book.jobs[id])) for id in ids if id in self._book.jobs}
-        names[OTHER] = self.tr("other programs")
+        names[OTHER] = self.tr("pushed out of memory") if self._metric.kind == "swap" else self.tr("other programs")
         return names
 
     def _top(self) -> float | None:
@@ -255,6 +263,8 @@ class TidePage(QWidget):
             return machine.memory_total_bytes
         if self._metric.kind == "cpu":
             return machine.cores
+        if self._metric.kind == "swap":
+            return machine.swap_total_bytes
         return next((card.memory_total_bytes for card in machine.cards if card.index == self._metric.index), None)
 
     def _amount(self, value: float) -> str:
@@ -267,6 +277,8 @@ class TidePage(QWidget):
             return high_and_emergency(top, *self._gpu_lines)
         if self._metric.kind == "cpu":
             return cpu_lines(top, self._cpu_high_pct)
+        if self._metric.kind == "swap":
+            return high_and_emergency(top, None, self._swap_emergency_pct)
         assert self._status is not None
         return memory_lines(top, self._status.machine)
 
@@ -354,4 +366,4 @@ class TidePage(QWidget):
     def _metric_name(self, metric: Metric) -> str:
         if metric.kind == "card":
             return self.tr("GPU {index}").format(index=metric.index)
-        return self.tr("CPU") if metric.kind == "cpu" else self.tr("Memory")
+        return {"cpu": self.tr("CPU"), "swap": self.tr("Swap")}.get(metric.kind, self.tr("Memory"))

@@ -6,6 +6,7 @@
   the first of them.
 - At most ``per_minute`` toasts appear (or take a place) in any minute; what is too much goes into the digest.
 - Do not disturb: nothing is shown, and when it ends one digest tells what came meanwhile.
+- What came while nobody listened (the app was closed) is told in one digest too.
 - Critical is what cannot wait: an alert that is an error, and a job that Tidegate ended. It is no matter of the rate,
   and of do-not-disturb only when the person wants that (``quiet_lets_critical``, on by default: their job was ended,
   or the machine is about to fail, while they could still do something about it).
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -57,6 +59,7 @@ class Showing:
     counts: tuple[tuple[NoticeKind, int], ...]
     critical: bool = False
     after_quiet: bool = False
+    missed: bool = False
 
     @property
     def count(self) -> int:
@@ -65,28 +68,32 @@ class Showing:
 
 @dataclass(slots=True)
 class _Pile:
-    """Notices that are told together, however many: the first few and counts."""
+    """Notices that are told together, however many: the first few and counts; ``first`` is the lowest number."""
 
     named: list[Notice] = field(default_factory=list)
     counts: dict[NoticeKind, int] = field(default_factory=dict)
+    first: int | None = None
 
     def add(self, notice: Notice) -> None:
         if len(self.named) < NAMED:
             self.named.append(notice)
         self.counts[notice.kind] = self.counts.get(notice.kind, 0) + 1
+        self.first = _lower(self.first, notice.id)
 
     def take_all(self, other: _Pile) -> None:
         self.named += other.named[: NAMED - len(self.named)]
         for kind, count in other.counts.items():
             self.counts[kind] = self.counts.get(kind, 0) + count
+        self.first = _lower(self.first, other.first)
         other.clear()
 
     def clear(self) -> None:
         self.named.clear()
         self.counts.clear()
+        self.first = None
 
-    def showing(self, id: str, *, critical: bool = False, after_quiet: bool = False) -> Showing:
-        return Showing(id, tuple(self.named), tuple(self.counts.items()), critical, after_quiet)
+    def showing(self, id: str, *, critical: bool = False, after_quiet: bool = False, missed: bool = False) -> Showing:
+        return Showing(id, tuple(self.named), tuple(self.counts.items()), critical, after_quiet, missed)
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -120,6 +127,7 @@ class ToastPolicy:
         self._pool = _Pile()
         self._pool_since = self._pool_newest = 0.0
         self._kept = _Pile()
+        self._missed = _Pile()
         self._shown_at: deque[float] = deque()
 
     # --- What happens ---
@@ -148,12 +156,19 @@ class ToastPolicy:
         group.fresh.add(notice)
         return Fate.TOLD
 
+    def take_missed(self, notices: Iterable[Notice]) -> None:
+        """They came while nobody listened."""
+        for notice in notices:
+            if self.rules.enabled and notice.kind not in self.rules.silenced:
+                (self._kept if self.quiet else self._missed).add(notice)
+
     def be_quiet(self, wanted: bool, now: float) -> None:
         """Do not disturb begins or ends."""
         self.quiet = wanted
         if wanted:
             # What was on its way waits too: a toast that comes a second later disturbs just as much.
             self._kept.take_all(self._pool)
+            self._kept.take_all(self._missed)
             for group in [group for group in self._groups.values() if not self._passes(group)]:
                 self._kept.take_all(group.fresh)
                 group.newest_at = now - GROUP_S - 1
@@ -162,8 +177,8 @@ class ToastPolicy:
         self.rules = rules
         if not rules.enabled:
             self._groups.clear()
-            self._pool.clear()
-            self._kept.clear()
+            for pile in (self._pool, self._kept, self._missed):
+                pile.clear()
 
     def put_away(self, id: str, now: float) -> None:
         """The person dismissed or used this toast: it does not come back, and what follows at once is gathered."""
@@ -188,6 +203,8 @@ class ToastPolicy:
             if self._kept and self._room(now):
                 self._kept.take_all(self._pool)
                 made.append(self._told(self._kept, now, after_quiet=True))
+            if self._missed and self._room(now):
+                made.append(self._told(self._missed, now, missed=True))
             if self._pool and now >= self._pool_due() and self._room(now):
                 made.append(self._told(self._pool, now))
         for key, group in list(self._groups.items()):
@@ -205,11 +222,16 @@ class ToastPolicy:
             for group in self._groups.values()
             if group.fresh and self._passes(group)
         ]
-        if not self.quiet and self._kept:
+        if not self.quiet and (self._kept or self._missed):
             moments.append(slot)
         if not self.quiet and self._pool:
             moments.append(max(self._pool_due(), slot))
         return min(moments, default=None)
+
+    def waits_from(self) -> int | None:
+        """The lowest number among the notices that are to be told and were not yet."""
+        piles = [self._pool, self._kept, self._missed, *(group.fresh for group in self._groups.values())]
+        return min((pile.first for pile in piles if pile.first is not None), default=None)
 
     # --- Inside ---
 
@@ -225,8 +247,8 @@ class ToastPolicy:
     def _passes(self, group: _Group) -> bool:
         return not self.quiet or (group.critical and self.rules.quiet_lets_critical)
 
-    def _told(self, pile: _Pile, now: float, *, after_quiet: bool = False) -> Showing:
-        made = pile.showing(self._new_id(), after_quiet=after_quiet)
+    def _told(self, pile: _Pile, now: float, *, after_quiet: bool = False, missed: bool = False) -> Showing:
+        made = pile.showing(self._new_id(), after_quiet=after_quiet, missed=missed)
         pile.clear()
         self._shown_at.append(now)
         return made
@@ -250,6 +272,10 @@ class ToastPolicy:
 
     def _new_id(self) -> str:
         return f"toast-{next(self._ids)}"
+
+
+def _lower(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def is_critical(notice: Notice) -> bool:

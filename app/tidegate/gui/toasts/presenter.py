@@ -6,15 +6,16 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from tidegate.desktop.notifications import Toaster, ToastEvents, ToastFailed
-from tidegate.engine.ports import Answer, Command, EngineUnwilling, Notice, NoticeKind
+from tidegate.engine.ports import Notice, NoticeKind
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
 from tidegate.gui.preferences import Preferences
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.toasts.policy import Rules, Showing, ToastPolicy
 from tidegate.gui.toasts.quiet import Quiet
 from tidegate.gui.toasts.wording import Ask, Deed, OpenLog, ShowInbox, ShowJob, Worded, worded
@@ -22,6 +23,8 @@ from tidegate.gui.toasts.wording import Ask, Deed, OpenLog, ShowInbox, ShowJob, 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 64
+TAKEN_REMEMBERED = 1000
+_TOLD = "toasts_told"
 SWITCHES = {
     NoticeKind.FAILED: "toasts_failures",
     NoticeKind.INTERVENED: "toasts_interventions",
@@ -36,15 +39,13 @@ SWITCHES = {
 class ToastPresenter(QObject):
     """``sees(notice)`` tells whether the person has it before their eyes.
 
-    ``job_wanted(str)``, ``log_wanted(str)``, ``inbox_wanted(int | None)`` after clicks; ``refused(str)`` when what a
-    button asked for was refused: there may be no window yet that listens to ``Commands``. ``noted(int)`` with the
+    ``job_wanted(str)``, ``log_wanted(str)``, ``inbox_wanted(int | None)`` after clicks. ``noted(int)`` with the
     history's number of a notice that the person has before their eyes, or put away.
     """
 
     job_wanted = Signal(str)
     log_wanted = Signal(str)
     inbox_wanted = Signal(object)
-    refused = Signal(str)
     noted = Signal(int)
 
     def __init__(
@@ -53,6 +54,7 @@ class ToastPresenter(QObject):
         commands: Commands,
         preferences: Preferences,
         quiet: Quiet,
+        remembered: Remembered,
         toaster: Toaster,
         sees: Callable[[Notice], bool],
         parent: QObject | None = None,
@@ -60,7 +62,8 @@ class ToastPresenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._commands, self._preferences, self._quiet = commands, preferences, quiet
-        self._toaster, self._sees, self._clock = toaster, sees, clock
+        self._remembered, self._toaster, self._sees, self._clock = remembered, toaster, sees, clock
+        self._taken: dict[int, None] = {}
         self.policy = ToastPolicy(rules_of(preferences))
         self._worded: dict[str, Worded] = {}
         self._waiting: deque[Worded] = deque()
@@ -88,7 +91,30 @@ class ToastPresenter(QObject):
 
     # --- From notices to toasts ---
 
+    def take_missed(self, notices: Sequence[Notice], newest: int) -> None:
+        """Unread ones of the history, which ends at ``newest``: those that nobody listened to are told, all in one."""
+        told = self._remembered.get(_TOLD, 0)
+        if told > newest:
+            # A journal that was begun anew has lower numbers.
+            told = 0
+        missed = [notice for notice in notices if (notice.id or 0) > told and self._is_first(notice)]
+        self._quiet.look()
+        self.policy.take_missed([notice for notice in missed if not self._sees(notice)])
+        self._show_due()
+
+    def _is_first(self, notice: Notice) -> bool:
+        """What the feed brings may be in the history already, and the other way round."""
+        if notice.id is None:
+            return True
+        first = notice.id not in self._taken
+        self._taken[notice.id] = None
+        while len(self._taken) > TAKEN_REMEMBERED:
+            del self._taken[next(iter(self._taken))]
+        return first
+
     def _take(self, notice: Notice) -> None:
+        if not self._is_first(notice):
+            return
         self._quiet.look()
         seen = self._sees(notice)
         self.policy.take(notice, self._clock(), seen=seen)
@@ -100,11 +126,19 @@ class ToastPresenter(QObject):
         now = self._clock()
         for showing in self.policy.due(now):
             self._show(showing)
+        self._remember_told()
         wake_at = self.policy.wake_at(now)
         if wake_at is None:
             self._timer.stop()
         else:
             self._timer.start(int((wake_at - now) * 1000) + 1)
+
+    def _remember_told(self) -> None:
+        """What still waits to be told when the app ends is told when it starts again."""
+        waits_from = self.policy.waits_from()
+        newest = max(self._taken, default=0)
+        if newest:
+            self._remembered.put(_TOLD, newest if waits_from is None else waits_from - 1)
 
     def _show(self, showing: Showing) -> None:
         made = worded(showing)
@@ -153,23 +187,13 @@ class ToastPresenter(QObject):
     def _do(self, deed: Deed) -> None:
         match deed:
             case Ask(command):
-                self._commands.run(self._ask(command))
+                self._commands.ask(command)
             case OpenLog(job):
                 self.log_wanted.emit(job)
             case ShowJob(job):
                 self.job_wanted.emit(job)
             case ShowInbox(notice):
                 self.inbox_wanted.emit(notice)
-
-    async def _ask(self, command: Command) -> None:
-        try:
-            answers = await self._commands.desk.command(command)
-        except EngineUnwilling as error:
-            self.refused.emit(str(error))
-            return
-        refused = list(dict.fromkeys(each.sentence for each in answers if each.answer is not Answer.DONE))
-        if refused:
-            self.refused.emit(" ".join(refused))
 
     # --- What the person set ---
 

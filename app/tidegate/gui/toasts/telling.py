@@ -42,12 +42,17 @@ class Telling(QObject):
         self.toaster = ToasterChain(
             (DesktopToaster("Tidegate", resource("icons", "tidegate.svg")), TrayToaster(self._icon), LogToaster())
         )
-        self.presenter = ToastPresenter(feed, commands, preferences, self.quiet, self.toaster, sees, self)
+        self.presenter = ToastPresenter(feed, commands, preferences, self.quiet, remembered, self.toaster, sees, self)
         self.presenter.noted.connect(self.unread.mark_seen)
+        self.unread.found.connect(self.presenter.take_missed)
         self.quiet.changed.connect(self._tell_tray)
         self.unread.changed.connect(tray.set_unread)
         tray.quiet_wanted.connect(self._on_wanted)
         self._tell_tray()
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """What came while the app was away, or its engine was, is counted and told."""
         self.unread.start()
 
     def close(self) -> None:

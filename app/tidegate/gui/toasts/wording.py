@@ -11,8 +11,8 @@ from tidegate.engine.ports import Command, Notice, NoticeKind
 from tidegate.gui import words
 from tidegate.gui.toasts.policy import Showing
 
-LINE_CHARS = 160
-"""Desktops cut or wrap longer lines, each in its own way."""
+LINE_CHARS, NAME_CHARS = 160, 44
+"""Desktops cut or wrap longer lines, each in its own way. Three names and how many more there are fit on one."""
 BUTTONS_MOST = 2
 
 
@@ -87,6 +87,8 @@ def worded(showing: Showing) -> Worded:
     title, text = _title(showing), _names(showing)
     if showing.after_quiet:
         text = tr("Kept while notifications were off: {names}").format(names=text)
+    elif showing.missed:
+        text = tr("Meanwhile: {names}").format(names=text)
     show = ShowInbox()
     toast = Toast(showing.id, title, _line(text), (ToastButton("0", tr("Show all")),), showing.critical)
     return Worded(toast, show, {"0": show})
@@ -121,9 +123,9 @@ def _counted(kind: NoticeKind, count: int) -> str:
 
 def _names(showing: Showing) -> str:
     """The first titles, of one kind without the words they all end with; and how many there are besides."""
-    titles = [_line(notice.title) for notice in showing.named]
+    titles = [_flat(notice.title) for notice in showing.named]
     ending = _common_ending(titles) if len(showing.counts) == 1 else ""
-    named = [title.removesuffix(ending) for title in titles]
+    named = [_cut(title.removesuffix(ending), NAME_CHARS) for title in titles]
     rest = showing.count - len(named)
     between = ", " if ending else "; "
     last = [tr("{count} more").format(count=rest)] if rest else named[1:][-1:]
@@ -146,5 +148,12 @@ def _common_ending(titles: list[str]) -> str:
 
 def _line(text: str) -> str:
     """One line of text that every desktop can take, whatever bytes a job's name has."""
-    flat = " ".join(words.printable(text).split())
-    return flat if len(flat) <= LINE_CHARS else flat[: LINE_CHARS - 1] + "…"
+    return _cut(words.left_to_right(_flat(text)), LINE_CHARS)
+
+
+def _flat(text: str) -> str:
+    return " ".join(words.printable(text).split())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

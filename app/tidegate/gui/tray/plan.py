@@ -116,7 +116,8 @@ def _job(job: JobView) -> Entry:
     else:
         below.append(Entry(tr("Pause"), Command(Verb.PAUSE, ids), enabled=job.status == "running"))
     below.append(Entry(tr("Stop"), Command(Verb.CANCEL, ids), enabled=job.status != "stopping"))
-    return Entry(f"{name} · {words.status_word(job).word.lower()}", below=tuple(below))
+    label = words.left_to_right(f"{name} · {words.status_word(job).word.lower()}")
+    return Entry(label, below=tuple(below))
 
 
 # --- Pausing ---

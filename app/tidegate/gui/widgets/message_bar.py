@@ -48,6 +48,9 @@ class _Message(QFrame):
             away.setProperty("role", "quiet")
             away.clicked.connect(lambda _checked=False: close())
             row.addWidget(away)
+        for each in self.findChildren(QPushButton):
+            # A click leaves the focus where the person works: it would jump elsewhere when the message goes.
+            each.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._close is not None:
