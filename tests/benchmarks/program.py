@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from tidegate.api.client import Client
 from tidegate.api.wire import NoEngine
-from tidegate.paths import find_paths
+from tidegate.paths import Paths, find_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 # A real disk, as homes are on one; /tmp is often memory, where a commit costs nothing.
@@ -56,14 +56,20 @@ def command(*words: str) -> list[str]:
 class Engine:
     """``with Engine() as engine:`` is a foreground engine that answers; at the end it and its keeper go."""
 
-    def __init__(self, verb: tuple[str, ...] = ("serve",), prefix: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        verb: tuple[str, ...] = ("serve",),
+        before: Callable[[Paths], None] = lambda _paths: None,
+        **settings: str,
+    ) -> None:
         self.home = new_home()
         self.environ = environment(self.home, **settings)
         self.paths = find_paths({"TIDEGATE_HOME": str(self.home)})
+        before(self.paths)
         self.client = Client(self.paths, timeout_s=120.0)
         self._output = (self.home / "serve.out").open("wb")
         self._process = subprocess.Popen(
-            [*prefix, *command(*verb)],
+            command(*verb),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,

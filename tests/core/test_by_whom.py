@@ -15,7 +15,7 @@ def card(index: int, used: str = "0M") -> GpuReading:
 @pytest.mark.parametrize(
     ("others", "sentence"),
     [
-        ("2G", "needs 7 GB, 3.7 GB free · 8 GB held by large (job 2)"),
+        ("2G", "needs 7 GB, 3.7 GB free · held by large (job 2, 8 GB)"),
         ("7.5G", "needs 7 GB, 6.2 GB free · after small (job 1, 1 GB)"),
         ("9G", "needs 7 GB, 4.7 GB free · other programs use 9 GB"),
     ],
@@ -48,7 +48,7 @@ def test_a_paused_job_keeps_its_memory_and_is_named_for_it() -> None:
     world.command(Command(Verb.PAUSE, (paused,)))
     [waiting] = world.submit(a_job().needing("8G"))
     world.advance(2)
-    assert world.sentence(waiting) == "needs 8 GB, 4.7 GB free · 8 GB held by paused (job 1)"
+    assert world.sentence(waiting) == "needs 8 GB, 4.7 GB free · held by paused (job 1, 8 GB)"
 
 
 def test_a_hot_or_full_card_of_another_kind_is_not_blamed() -> None:

@@ -32,7 +32,7 @@ from tidegate.settings import load  # noqa: E402
 from tidegate.wiring.program import Program  # noqa: E402
 
 SCHEMES = (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark))
-FOR_README = (1200, 640)
+FOR_README = (1280, 680)
 WAITS, RUNS = "big model B", "big model A"
 
 

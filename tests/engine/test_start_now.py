@@ -38,7 +38,7 @@ def test_busy_memory_keeps_it_held_and_says_who_has_it() -> None:
     assert result.answer is Answer.REFUSED
     assert result.offer is Verb.RELEASE
     assert result.sentence == (
-        f"job {held} stays on hold: needs 7 GB, 3.7 GB free · 8 GB held by train.py (job {large}){INSTEAD}"
+        f"job {held} stays on hold: needs 7 GB, 3.7 GB free · held by train.py (job {large}, 8 GB){INSTEAD}"
     )
     assert world.status(held) == "held"
     assert world.job(held).rank == rank

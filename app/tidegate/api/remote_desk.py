@@ -18,6 +18,7 @@ from tidegate.api.following import Follower, get_jobs
 from tidegate.api.mirror import Mirror
 from tidegate.core.job import JobId
 from tidegate.core.policy import Policy
+from tidegate.engine.listeners import Listeners
 from tidegate.engine.ports import (
     Change,
     Command,
@@ -52,7 +53,7 @@ class RemoteDesk:
         self._client = Client(paths)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = 0
-        self._listeners: tuple[Callable[[Change], None], ...] = ()
+        self._listeners = Listeners()
         self._watchers: tuple[Callable[[bool], None], ...] = ()
         self._online = False
         self._follower = Follower(self._client, self._deliver, self._tell)
@@ -83,7 +84,7 @@ class RemoteDesk:
 
     async def close(self) -> None:
         """Stop listening; the engine goes on."""
-        self._listeners, self._watchers = (), ()
+        self._listeners, self._watchers = Listeners(), ()
         self._follower.stop()
         self._executor.shutdown(wait=False, cancel_futures=True)
         await asyncio.get_running_loop().run_in_executor(None, self._follower.join, 1.0)
@@ -105,7 +106,7 @@ class RemoteDesk:
         return self._follower.remark
 
     def _deliver(self, change: Change) -> None:
-        self._on_loop(lambda: [listener(change) for listener in self._listeners])
+        self._on_loop(lambda: self._listeners.tell(change))
 
     def _tell(self, online: bool) -> None:
         self._on_loop(lambda: self._take_online(online))
@@ -216,29 +217,14 @@ class RemoteDesk:
     # --- watching ----------------------------------------------------------------------------------------------------
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        self._listeners = (*self._listeners, listener)
+        return self._listeners.subscribe(listener)
 
-        def end() -> None:
-            self._listeners = tuple(item for item in self._listeners if item is not listener)
-
-        return end
-
-    async def changes(self, after: int | None) -> AsyncIterator[Change]:
+    def changes(self, after: int | None) -> AsyncIterator[Change]:
         """After an event id comes everything that is known; then what changes."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Change] = asyncio.Queue()
+        return self._listeners.stream(None if after is None else self._everything)
 
-        def deliver(change: Change) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, change)
-
-        end = self.subscribe(deliver)
-        try:
-            if after is not None:
-                yield self._known.everything()
-            while True:
-                yield await queue.get()
-        finally:
-            end()
+    async def _everything(self) -> Change:
+        return self._known.everything()
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

@@ -180,10 +180,9 @@ def _memory_holder(state: State, figure: Estimate, ledger: Ledger) -> str:
     if ledger.largest is None or not could_ever_fit(figure, ledger):
         return f" · other programs use {format_size(ledger.other_bytes or 0)}"
     holder, held_bytes = ledger.largest
-    after, held = _after(state), format_size(held_bytes)
-    if after == f" · after {_name(state, holder)}":
-        return f"{after} (job {holder}, {held})"
-    return f"{after} · {held} held by {_called(state, holder)}"
+    after, name = _after(state), _name(state, holder)
+    of_it = f" (job {holder}, {format_size(held_bytes)})"
+    return after + of_it if after == f" · after {name}" else f"{after} · held by {name}{of_it}"
 
 
 def _called(state: State, id: JobId) -> str:

@@ -12,6 +12,7 @@ from tidegate.core.policy import Policy
 from tidegate.engine import intake
 from tidegate.engine.commands import run_command
 from tidegate.engine.engine import Engine
+from tidegate.engine.listeners import Listeners
 from tidegate.engine.ports import (
     Change,
     Command,
@@ -61,7 +62,7 @@ class LocalDesk:
         self._dropped = dropped
         self._shut_down = shut_down
         self._settings = settings
-        self._listeners: tuple[Callable[[Change], None], ...] = ()
+        self._listeners = Listeners()
         self._pending_notices: list[Notice] = []
         self._pending_sample: MachineSample | None = None
         self._publishing = False
@@ -115,28 +116,12 @@ class LocalDesk:
     # --- watching ----------------------------------------------------------------------------------------------------
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        self._listeners = (*self._listeners, listener)
+        return self._listeners.subscribe(listener)
 
-        def end() -> None:
-            self._listeners = tuple(item for item in self._listeners if item is not listener)
-
-        return end
-
-    async def changes(self, after: int | None) -> AsyncIterator[Change]:
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Change] = asyncio.Queue()
-
-        def deliver(change: Change) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, change)
-
-        end = self.subscribe(deliver)
-        try:
-            if after is not None:
-                yield await self._on_engine(lambda: self._missed(after))
-            while True:
-                yield await queue.get()
-        finally:
-            end()
+    def changes(self, after: int | None) -> AsyncIterator[Change]:
+        if after is None:
+            return self._listeners.stream(None)
+        return self._listeners.stream(lambda: self._on_engine(lambda: self._missed(after)))
 
     async def _missed(self, after: int) -> Change:
         """What moved since an event id; everything in memory when that is too long ago to know."""
@@ -178,10 +163,7 @@ class LocalDesk:
         views = tuple(self._reading.view(state.jobs[id], now) for id in moved if id in state.jobs)
         names = tuple(str(id) for id in gone)
         change = Change(event_id, now, views, names, self.status(), sample)
-        changes = [change, *(Change(event_id, now, notice=notice) for notice in notices)]
-        for listener in self._listeners:
-            for item in changes:
-                listener(item)
+        self._listeners.tell(change, *(Change(event_id, now, notice=notice) for notice in notices))
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -317,9 +299,7 @@ class LocalDesk:
         names = {view.name for view in asked}
         others = [view for view, old in zip(self._settings.all(), before, strict=True) if view != old]
         for view in (*asked, *(view for view in others if view.name not in names)):
-            change = Change(self._engine.store.event_id, self._engine.clock.now(), setting=view)
-            for listener in self._listeners:
-                listener(change)
+            self._listeners.tell(Change(self._engine.store.event_id, self._engine.clock.now(), setting=view))
 
     async def set_policy(self, policy: Policy) -> None:
         async def change() -> None:
