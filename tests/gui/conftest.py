@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from support.fake_desk import FakeDesk
 from support.fake_toaster import FakeToaster
+from tidegate.gui.attached import EngineLink
 from tidegate.gui.shell import Shell
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts import telling
@@ -69,11 +70,14 @@ def paths(tmp_path: Path) -> Paths:
 def open_shell(
     qapp: QApplication, run: Run, desk: FakeDesk, theme: Theme, paths: Paths
 ) -> Iterator[Callable[..., Shell]]:
-    """Builds the application's inside on ``desk`` (or another); call it within a running loop."""
+    """Builds the application's inside on ``desk`` (or another); call it within a running loop.
+
+    With ``link`` the engine is that of another process.
+    """
     shells: list[Shell] = []
 
-    def open_it(other: FakeDesk | None = None) -> Shell:
-        shells.append(Shell(qapp, other or desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS))
+    def open_it(other: FakeDesk | None = None, link: EngineLink | None = None) -> Shell:
+        shells.append(Shell(qapp, other or desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS, link))
         return shells[-1]
 
     yield open_it

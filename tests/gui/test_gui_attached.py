@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,9 @@ from tidegate.desktop.instance import Door, HandOver, Received, hand_over
 from tidegate.engine.ports import NoticeKind
 from tidegate.gui.entrance import Entrance, activated_by
 from tidegate.gui.shell import Ending, Shell
-from tidegate.gui.theme import Theme
-from tidegate.gui.tray.tray import Tray
 from tidegate.paths import Paths
-from tidegate.settings import load
-from tidegate.submission.request import MachineFacts
 
 IGNORED = pytest.mark.qt_log_ignore("This plugin does not support")
-FACTS = MachineFacts(8, 32 * 1024**3, int(29.4 * 1024**3))
 
 
 class Link:
@@ -49,30 +44,15 @@ class Link:
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link()
+def link() -> Iterator[Link]:
+    made = Link()
+    yield made
+    assert made.watchers == []  # the application has closed by then
 
 
 @pytest.fixture
-def open_attached(qapp: QApplication, run, desk: FakeDesk, theme: Theme, paths: Paths, link: Link):  # type: ignore[no-untyped-def]
-    shells: list[Shell] = []
-
-    def open_it() -> Shell:
-        shells.append(Shell(qapp, desk, paths, load(paths, {}), Tray(), theme, lambda: FACTS, link))
-        return shells[-1]
-
-    yield open_it
-
-    async def close_all() -> None:
-        for shell in shells:
-            await shell.commands.settle()
-            await shell.outside.settle()
-            shell.close()
-            shell.window.deleteLater()
-        await asyncio.sleep(0)
-
-    run(close_all())
-    assert link.watchers == []
+def open_attached(link: Link, open_shell: Callable[..., Shell]) -> Callable[[], Shell]:
+    return lambda: open_shell(link=link)
 
 
 def menu_of(shell: Shell) -> list[str]:
