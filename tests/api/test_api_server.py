@@ -20,6 +20,7 @@ from api.conftest import Served
 from support.fake_desk import FakeDesk
 from support.until import until
 from tidegate.api import server
+from tidegate.api.application import make_application
 from tidegate.api.client import ApiError, Client, NoEngine
 from tidegate.api.listeners import ApiStartError, token
 from tidegate.paths import Paths
@@ -253,3 +254,20 @@ def test_one_that_is_told_to_stop_while_it_loads_serves_nothing(
             assert not served.paths.socket.exists()
     until(lambda: not served.thread.alive)
     assert (made, served.thread.failure, served.thread.serving.is_set()) == ([], None, False)
+
+
+def test_an_import_that_another_thread_disturbs_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "LOAD_AGAIN_S", 0.01)
+    caplog.set_level("INFO", "tidegate.api.server")
+
+    async def load() -> object:
+        with monkeypatch.context() as disturbed:
+            disturbed.setitem(sys.modules, "tidegate.api.application", None)
+            loading = asyncio.ensure_future(server._load())
+            await asyncio.sleep(0)
+        return await loading
+
+    assert asyncio.run(load()) is make_application
+    assert "loaded once more" in caplog.text

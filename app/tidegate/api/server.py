@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tidegate.api.context import Api, ApiContext, Endpoint
@@ -36,6 +36,7 @@ __all__ = ["ApiContext", "ApiStartError", "ApiThread", "Endpoint"]
 
 STREAMS_END_WITHIN_S = 0.4
 STOP_WITHIN_S = 1.0
+LOADING_TRIES, LOAD_AGAIN_S = 4, 0.25
 log = logging.getLogger(__name__)
 
 _building = threading.Lock()
@@ -144,8 +145,7 @@ class ApiThread:
             await self._somebody(stopping)
             if stopping.is_set():
                 return
-        from tidegate.api.application import make_application
-
+        make_application = await _load()
         with _building:
             if self._is_asked_to_stop():  # while it was loading, when this loop could not hear of it
                 return
@@ -167,6 +167,27 @@ class ApiThread:
             wait.cancel()
         for sock in self._sockets:
             loop.remove_reader(sock)
+
+
+async def _load() -> Callable[[Api, str], ASGIApp]:
+    """Import what takes long, again if that fails.
+
+    While other threads import too, Python 3.11 may take their locks for a deadlock and hand out a half-made module
+    (seen once in hundreds of starts, on a busy machine); what failed so is whole the next time.
+    """
+    for turn in range(LOADING_TRIES):
+        try:
+            import uvicorn  # noqa: F401
+
+            from tidegate.api.application import make_application
+
+            return make_application
+        except ImportError as error:
+            if turn == LOADING_TRIES - 1:
+                raise
+            log.info("the API is loaded once more: %s", error)
+            await asyncio.sleep(LOAD_AGAIN_S)
+    raise AssertionError("unreachable")
 
 
 def _make_server(application: ASGIApp, stopping: asyncio.Event, serving: threading.Event) -> uvicorn.Server:
