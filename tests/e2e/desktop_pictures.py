@@ -6,15 +6,11 @@ a failing job and the log that its button opens, inbox, settings, and the questi
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from support.desktop import Desktop, desktop
+from support.desktop import Desktop, desktop, drag_source
 from support.live import Live, live_home
 from support.toasts import Toasts, toasts_on
 from support.until import until
@@ -74,7 +70,7 @@ class _Tour:
         script = self._own / "train.py"
         script.write_text(WAITS)
         left, top, right, bottom = self._screen.place(BASKET)
-        with _drag_source(self._screen, script) as source:
+        with drag_source(self._screen, script) as source:
             self._screen.drag(SOURCE, ((left + right) // 2, (top + bottom) // 2))
             assert source.stdout is not None
             assert source.stdout.readline() == "dropped CopyAction\n"
@@ -133,16 +129,3 @@ class _Tour:
         picture = self._folder / f"desktop-{name}-{self._scheme}.png"
         self._screen.call("xdotool", "sleep", "1.2")
         self._screen.call("import", "-window", "root", str(picture))
-
-
-@contextlib.contextmanager
-def _drag_source(screen: Desktop, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another program's window, from whose middle ``file`` can be dragged."""
-    words = [sys.executable, str(Path(__file__).with_name("drag_source.py")), str(file)]
-    with subprocess.Popen(words, env=screen.env, stdout=subprocess.PIPE, text=True) as source:
-        try:
-            assert source.stdout is not None
-            assert source.stdout.readline() == "ready\n"
-            yield source
-        finally:
-            source.kill()

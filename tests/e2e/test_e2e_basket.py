@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.desktop import Desktop, missing
+from support.desktop import Desktop, drag_source, missing
 from support.live import Live, live_home
 from support.until import until
 
@@ -36,24 +33,6 @@ def app(screen: Desktop) -> Iterator[Live]:
 def open_app(live: Live, screen: Desktop, *options: str) -> None:
     live.open_app(screen.env, *options)
     until(lambda: screen.window(BASKET), 20.0)
-
-
-@contextlib.contextmanager
-def drag_source(screen: Desktop, file: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another program's window, from whose middle ``file`` can be dragged; it proposes to move."""
-    source = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("drag_source.py")), str(file)],
-        env=screen.env,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert source.stdout is not None
-        assert source.stdout.readline() == "ready\n"
-        yield source
-    finally:
-        source.kill()
-        source.communicate()
 
 
 def middle(place: Place) -> tuple[int, int]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.desktop import Desktop, missing
+from support.desktop import Desktop, drag_source, missing
 from support.live import Live, alive, live_home, look
 from support.until import until
 
@@ -115,22 +113,12 @@ def test_a_file_dragged_from_another_program_is_run_and_stays_where_it_was(
     icon(app, screen)
     script = tmp_path / "dragged & dropped.sh"
     script.write_text("echo it ran\nexit 4\n")
-    source = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("drag_source.py")), str(script)],
-        env=screen.env,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert source.stdout is not None
-        assert source.stdout.readline() == "ready\n"
+    with drag_source(screen, script) as source:
         screen.drag((100, 640), (700, 450))
+        assert source.stdout is not None
         assert source.stdout.readline() == "dropped CopyAction\n"
         # What was dropped is fetched from the source after that.
         until(lambda: app.client.get("/jobs?all=1")["jobs"])
-    finally:
-        source.kill()
-        source.communicate()
     job = app.finished(["1"])[0]
     assert (job["name"], job["outcome"], job["exit_code"]) == (script.name, "failed", 4)
     assert app.log_of("1").read_bytes() == b"it ran\n"

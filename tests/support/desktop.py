@@ -184,3 +184,21 @@ def desktop(folder: Path, notifier: str = "dunst") -> Iterator[Desktop]:
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+
+
+@contextlib.contextmanager
+def drag_source(screen: Desktop, file: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another program's window, from whose middle ``file`` can be dragged; it proposes to move, and says what came."""
+    source = subprocess.Popen(
+        [sys.executable, str(HERE.parent / "e2e" / "drag_source.py"), str(file)],
+        env=screen.env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert source.stdout is not None
+        assert source.stdout.readline() == "ready\n"
+        yield source
+    finally:
+        source.kill()
+        source.communicate()

@@ -12,13 +12,9 @@ NOTICED_JUMP_S = 2.0
 class LiveClock:
     """Implements ``ports.Clock``. Monotonic time stands still while the machine sleeps; ``rebase`` notices."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._offset = time.time() - time.monotonic()
-
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The loop whose timers ``call_at`` uses."""
-        self._loop = loop
 
     def now(self) -> float:
         return self._offset + time.monotonic()
@@ -32,7 +28,6 @@ class LiveClock:
         return jump
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Callable[[], None]:
-        assert self._loop is not None, "the clock is attached to a loop before it is used"
         handle: asyncio.TimerHandle
 
         def due() -> None:
@@ -40,7 +35,7 @@ class LiveClock:
             nonlocal handle
             left = when - self.now()
             if left > 0.0005:
-                handle = self._loop.call_later(left, due)  # type: ignore[union-attr]
+                handle = self._loop.call_later(left, due)
             else:
                 callback()
 
