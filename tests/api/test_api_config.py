@@ -37,6 +37,20 @@ def test_null_lets_a_setting_be_at_its_default_again(served: Served) -> None:
     assert "\nport =" not in served.paths.config_file.read_text()
 
 
+def test_several_are_written_in_one_piece_and_each_is_heard_or_none(served: Served) -> None:
+    changes = heard(served)
+    values = {"queues.render.order": 5, "queues.render.preempts": "night", "queues.night.order": 30}
+    answer = served.client.request("PATCH", "/config", {"values": values})[1]
+    assert [(each["name"], each["text"]) for each in answer["settings"]] == [(n, str(v)) for n, v in values.items()]
+    assert set(values) <= {c.setting.name for c in changes if c.setting is not None}
+    before = served.paths.config_file.read_text()
+    for wrong in ({"max_workers": "4", "queues.day.preempts": "x"}, {"max_workers": "4", "no_such": "1"}):
+        with pytest.raises(ApiError) as refused:
+            served.client.request("PATCH", "/config", {"values": wrong})
+        assert refused.value.kind == "usage"
+    assert served.paths.config_file.read_text() == before
+
+
 def test_several_are_reset_in_one_piece_and_each_is_heard(served: Served) -> None:
     for name, value in (("memory_emergency_pct", 98), ("memory_high_pct", 95), ("min_workers", 1)):
         served.client.request("PUT", "/config", {"name": name, "value": value})

@@ -26,6 +26,10 @@ from tests.benchmarks import (  # noqa: E402
     bench_idle,
     bench_latency,
     bench_plan,
+    bench_planner,
+    bench_queue,
+    bench_sampler,
+    bench_simulator,
     bench_throughput,
     program,
 )
@@ -34,10 +38,14 @@ from tests.benchmarks.figures import Figure, table, unmeasured  # noqa: E402
 Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
 MEASURES: dict[str, Measure] = {
     "plan": bench_plan.measure,
+    "planner": bench_planner.measure,
+    "queue": bench_queue.measure,
+    "simulator": bench_simulator.measure,
     "throughput": bench_throughput.measure,
     "latency": bench_latency.measure,
     "cli": bench_cli.measure,
     "idle": bench_idle.measure,
+    "sampler": bench_sampler.measure,
     "gui": bench_gui.measure,
 }
 

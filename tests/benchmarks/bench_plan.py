@@ -28,6 +28,7 @@ RUNNING = 100
 CORES = 256
 TOTAL = 250 * GIB
 BUDGETS_MS = {10_000: 1.0, 100_000: 2.0}
+USERS = ("ann", "bob", "eve", None)
 COMMANDS = ("python train.py --lr 0.01", "python evaluate.py", "bash render.sh", "make -j4", "./simulate --steps 1000")
 
 
@@ -47,12 +48,12 @@ def shapes() -> list[dict[str, object]]:
 class Queue:
     """A pure State with running and queued jobs, made by events alone, and the changes a busy day brings to it."""
 
-    def __init__(self, queued: int, seed: int = 7) -> None:
+    def __init__(self, queued: int, seed: int = 7, strategy: str = "priority_based") -> None:
         self.now = 1_700_000_000.0
         self.random = random.Random(seed)
         self.shapes = shapes()
         self.numbers = 0
-        self.state = State(Policy(max_workers=CORES, max_queued=10 * queued))
+        self.state = State(Policy(max_workers=CORES, max_queued=10 * queued, strategy=strategy))
         self._sample()
         for _ in range(RUNNING):
             id = self.submit({"priority": 5, "memory_bytes": 2 * GIB, "cores": 2.0})
@@ -72,7 +73,9 @@ class Queue:
         self.numbers += 1
         id = JobId(self.numbers)
         command = tuple(f"{self.random.choice(COMMANDS)} --seed {self.numbers}".split())
-        spec = JobSpec(command, "/home/someone/project", command[0], environment="e" * 64, **shape)  # type: ignore[arg-type]
+        spec = JobSpec(
+            command, "/home/someone/project", command[0], environment="e" * 64, user=self.random.choice(USERS), **shape
+        )  # type: ignore[arg-type]
         apply(self.state, e.JobSubmitted(self.now, id, spec, self.numbers, False))
         self.state.touched.clear()
         return id

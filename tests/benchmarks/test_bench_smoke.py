@@ -39,9 +39,11 @@ def test_short_bench_gives_a_table_with_positive_figures(home: Path) -> None:
         "plan()",
         "first page of list",
         "`true` jobs",
+        "simulator, cores only",
         "submit -> first",
         "CLI `submit`",
         "idle, serve",
+        "sampler, ",
         *WINDOW,
     ):
         assert any(name.startswith(wanted) for name in measured), f"{wanted} was not measured: {figures}"

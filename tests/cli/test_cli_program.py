@@ -20,15 +20,10 @@ from tidegate.cli.program import overrides
 from tidegate.paths import Paths
 
 LATER = [
-    "queue",
-    "strategy",
     "profile",
     "history",
-    "conflicts",
-    "hints",
     "undo",
     "services",
-    "simulate",
     "metrics",
     "mcp",
     "adopt",
@@ -214,7 +209,9 @@ def test_bash_completes_verbs_options_values_and_ids(
     script.write_text(tidegate("completions", "bash").out)
     desk.add()
     desk.add("12.3")
-    assert bash_offers(script, with_program, "s") == {"submit", "show", "status", "start", "serve", "shutdown"}
+    offered = {"submit", "show", "simulate", "status", "start", "strategy", "serve", "shutdown"}
+    assert bash_offers(script, with_program, "s") == offered
+    assert bash_offers(script, with_program, "strategy", "f") == {"fair_sharing"}
     assert bash_offers(script, with_program, "submit", "--mem") == {"--mem", "--mem-limit"}
     assert bash_offers(script, with_program, "submit", "--on-preempt", "") == {"pause", "requeue", "kill"}
     assert bash_offers(script, with_program, "show", "") == {"1", "12.3"}

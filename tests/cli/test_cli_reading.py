@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from support.fake_desk import FakeDesk
+from support.fake_desk import FakeDesk, a_machine_view
 from support.until import until
-from tidegate.engine.views import AlertView, EstimateView, IntakeView, UsageView, WaitView
+from tidegate.engine.views import AlertView, EstimateView, IntakeView, ProgramView, UsageView, WaitView
 
 GIB = 1024**3
 WAITS = (
@@ -117,13 +117,24 @@ def test_show_is_one_object_and_several_are_a_list(tidegate, desk: FakeDesk) -> 
 
 
 def test_show_reads_as_a_block(tidegate, desk: FakeDesk) -> None:
-    desk.add(command=("python3", "a b.py"), labels=("x", "y"), usage=UsageView(GIB, 2 * GIB, GIB, 1.5, 3, 61.0))
+    usage = UsageView(GIB, 2 * GIB, GIB, 1.5, 3, 61.0, {"0": 2 * GIB}, {"0": 47.0}, threads=12)
+    desk.add(command=("python3", "a b.py"), labels=("x", "y"), usage=usage)
     desk.start("1")
     out = tidegate("show", "1").out
-    for part in ("running", "python3 'a b.py'", "x, y", "1 GB of memory", "1.5 cores in 3 processes", "1 min 1 s of"):
+    for part in (
+        "running",
+        "python3 'a b.py'",
+        "x, y",
+        "1 GB of memory",
+        "1.5 cores in 3 processes, 12 threads",
+        "1 min 1 s of",
+        "2 GB on card 0, 47 % of card 0",
+    ):
         assert part in out
+    assert tidegate("show", "1", "--json").json["usage"]["gpu_utilisation_pct"] == {"0": 47.0}
     desk.finish("1", "failed", None, 11)
     out = tidegate("show", "1").out
+    assert "threads" not in out
     assert "died of signal 11" in out
     assert "Attempts" in out
 
@@ -145,6 +156,7 @@ def test_status_in_words_and_as_json(tidegate, desk: FakeDesk) -> None:
     desk.set_status(
         mode="HIGH",
         mode_causes=("memory 86 % is over its high line of 85 %",),
+        machine=a_machine_view(largest_others=(ProgramView("firefox", 3 * GIB), ProgramView("python3 foo.py", GIB))),
         intake=IntakeView(False, time.time() + 60, False, False, "paused by you"),
         warnings=("no D-Bus",),
         journal_error="The disk is full.",
@@ -156,6 +168,7 @@ def test_status_in_words_and_as_json(tidegate, desk: FakeDesk) -> None:
         "memory 86 % is over its high line",
         "12 GB of 32 GB used (38 %)",
         "lines at 85 % and 92 %",
+        "Others   most memory: firefox 3 GB, python3 foo.py 1 GB",
         "25 % of 8 cores",
         "RTX 3090: 10 % busy",
         "1 queued",

@@ -15,9 +15,10 @@ import pytest
 from support.kept_settings import KeptSettings
 from support.until import eventually, until
 from support.world import World, a_job
-from tidegate.core.job import AfterCondition, Dependency, JobId
+from tidegate.core.job import AfterCondition, Dependency, JobId, Touches
 from tidegate.core.machine import GpuReading
 from tidegate.core.resources import GpuRequest
+from tidegate.core.strategies.registry import BUILT_IN
 from tidegate.engine.desk import LocalDesk
 from tidegate.engine.ports import (
     Answer,
@@ -25,6 +26,8 @@ from tidegate.engine.ports import (
     Command,
     Desk,
     EngineUnwilling,
+    NoticeKind,
+    ResolveConflict,
     SettingRefused,
     Submission,
     Verb,
@@ -80,8 +83,14 @@ class DeskWorld:
             self.world.advance(STEP_S)
             await asyncio.sleep(0.002)
 
-    def a(self, name: str = "job", *, lasting: float = 3600.0, **fields: object) -> Submission:
-        return self.world.submission(a_job(name).needing("64M").on_cores(1.0).lasting(lasting).having(**fields))
+    def a(
+        self, name: str = "job", *, lasting: float = 3600.0, writes: str | None = None, **fields: object
+    ) -> Submission:
+        made = self.world.submission(a_job(name).needing("64M").on_cores(1.0).lasting(lasting).having(**fields))
+        if writes is not None:
+            key = made.spec.command[0]
+            self.world.behaviours[key] = replace(self.world.behaviours[key], touches=Touches((writes,)))
+        return made
 
 
 OpenDesk = Callable[[LocalDesk], AbstractAsyncContextManager[Desk]]
@@ -94,6 +103,11 @@ async def itself(local: LocalDesk) -> AsyncIterator[Desk]:
 
 def listed(desk: Desk, **asked: object) -> list[tuple[str, str]]:
     return [(job.id, job.status) for job in desk.jobs(**asked)]  # type: ignore[arg-type]
+
+
+def heard_open(heard: list[Change], what: str) -> list[bool]:
+    """Of every conflict or hint that was told, whether it was open then."""
+    return [each.closed_at is None for change in heard for each in getattr(change, what)]
 
 
 async def becomes(desk: Desk, id: str, status: str) -> JobView:
@@ -154,6 +168,47 @@ class DeskContract:
         # Without a card the job could never run, which is refused.
         card = GpuReading(0, "GPU-0", "Tesla V100", 16 << 30, 0, 0.0, 40.0, 30.0)
         it.world = World(cores=2, gpus=(card,))
+        it.run(open_desk, story)
+
+    def test_queues_and_cards_are_seen_with_who_waits(self, it: DeskWorld, open_desk: OpenDesk) -> None:
+        async def story(desk: Desk) -> None:
+            await desk.submit([it.a("train", gpu=GpuRequest(1, 1 << 30)), it.a("late", gpu=GpuRequest(1, 1 << 30))])
+            await becomes(desk, "1", "running")
+            seen = await asyncio.to_thread(desk.queue_status, "card")
+            [card] = seen.cards
+            assert (card.card.uuid, [user.name for user in card.users], card.waiting_count) == ("GPU-0", ["train"], 1)
+            assert [(job.id, job.code) for job in card.waiting] == [("2", "gpu_busy")]
+            queues = (await asyncio.to_thread(desk.queue_status)).queues
+            assert [(queue.name, queue.running, queue.waiting) for queue in queues] == [
+                ("realtime", 0, 0),
+                ("default", 1, 1),
+                ("batch", 0, 0),
+            ]
+
+        card = GpuReading(0, "GPU-0", "Tesla V100", 16 << 30, 0, 0.0, 40.0, 30.0)
+        it.world = World(cores=2, gpus=(card,))
+        it.run(open_desk, story)
+
+    def test_strategies_are_seen_with_where_they_are_in_use_and_how_they_did(
+        self, it: DeskWorld, open_desk: OpenDesk
+    ) -> None:
+        async def story(desk: Desk) -> None:
+            await desk.submit([it.a("done", lasting=1.0), it.a("late")])
+            await becomes(desk, "1", "finished")
+            assert (await becomes(desk, "1", "finished")).attempt_list[0].strategy == "priority_based"
+            seen = await asyncio.to_thread(desk.strategies)
+            assert (seen.setting, seen.in_use, seen.jobs) == ("priority_based", "priority_based", 1)
+            assert seen.auto.strategy == "priority_based"
+            assert seen.since is not None
+            by_name = {each.name: each for each in seen.strategies}
+            assert set(BUILT_IN) <= set(by_name)
+            assert all(each.description and each.installed for each in seen.strategies)
+            first, other = by_name["priority_based"], by_name["fair_sharing"]
+            assert (first.queues, other.queues) == (("realtime", "default", "batch"), ())
+            assert (first.switched_off, other.measures) == (None, None)
+            assert first.measures is not None
+            assert (first.measures.jobs, first.measures.success_rate) == (1, 1.0)
+
         it.run(open_desk, story)
 
     def test_what_can_never_run_refuses_the_whole_request(self, it: DeskWorld, open_desk: OpenDesk) -> None:
@@ -393,6 +448,77 @@ class DeskContract:
 
         it.run(open_desk, story)
 
+    # --- conflicts and hints -----------------------------------------------------------------------------------------
+
+    def test_a_conflict_is_found_told_settled_and_kept_with_how_it_ended(
+        self, it: DeskWorld, open_desk: OpenDesk
+    ) -> None:
+        async def story(desk: Desk) -> None:
+            heard: list[Change] = []
+            desk.subscribe(heard.append)
+            await desk.submit([it.a("one", writes="/data/x.csv"), it.a("two", writes="/data/x.csv")])
+            await eventually(lambda: desk.conflicts())
+            [found] = desk.conflicts()
+            assert (found.resource, found.jobs, found.closed_at) == ("file:/data/x.csv", ("1", "2"), None)
+            assert desk.conflicts(limit=1) == [found]
+            assert await asyncio.to_thread(desk.conflicts, closed=True) == []
+            await eventually(lambda: any(found.id == each.id for change in heard for each in change.conflicts))
+            await eventually(lambda: any(change.notice is not None for change in heard))
+            [notice] = [change.notice for change in heard if change.notice is not None]
+            assert (notice.kind, notice.offers[0].command) == (
+                NoticeKind.CONFLICT,
+                ResolveConflict(found.id, found.ways[0].name),
+            )
+            assert await asyncio.to_thread(desk.notices, None, 10) == [notice]
+            result = await desk.resolve_conflict(found.id)
+            assert result.answer is Answer.DONE, result.sentence
+            await becomes(desk, "2", "paused")
+            await desk.command(Command(Verb.CANCEL, (JobId(1),)))
+            await becomes(desk, "2", "running")
+            await eventually(lambda: desk.conflicts() == [])
+            [ended] = await asyncio.to_thread(desk.conflicts, closed=True)
+            assert (ended.id, ended.jobs, ended.ways) == (found.id, found.jobs, ())
+            assert ended.closed_because
+            await eventually(lambda: heard_open(heard, "conflicts")[-1:] == [False])
+            assert heard_open(heard, "conflicts")[0]
+            refused = await desk.resolve_conflict(found.id)
+            assert (refused.answer, "has ended" in refused.sentence) == (Answer.REFUSED, True)
+
+        it.run(open_desk, story)
+
+    def test_a_hint_is_given_and_dismissed_for_good(self, it: DeskWorld, open_desk: OpenDesk) -> None:
+        async def story(desk: Desk) -> None:
+            heard: list[Change] = []
+            desk.subscribe(heard.append)
+            twice = it.a("same")
+            await desk.submit([twice, it.a("between"), replace(twice)])
+            await eventually(lambda: desk.hints())
+            [hint] = desk.hints()
+            assert hint.code == "submitted_twice"
+            assert (await desk.dismiss_hint(hint.id)).answer is Answer.DONE
+            await eventually(lambda: desk.hints() == [])
+            [ended] = await asyncio.to_thread(desk.hints, closed=True)
+            assert (ended.id, ended.action, bool(ended.closed_because)) == (hint.id, None, True)
+            await eventually(lambda: heard_open(heard, "hints")[-1:] == [False])
+            assert heard_open(heard, "hints")[0]
+            assert (await desk.apply_hint(hint.id)).answer is Answer.REFUSED
+
+        it.run(open_desk, story)
+
+    def test_what_is_unknown_of_them_is_said(self, it: DeskWorld, open_desk: OpenDesk) -> None:
+        async def story(desk: Desk) -> None:
+            for result in (await desk.resolve_conflict(9), await desk.apply_hint(9), await desk.dismiss_hint(9)):
+                assert (result.answer, "9" in result.sentence) == (Answer.UNKNOWN, True)
+            await desk.submit([it.a("one", writes="/data/x.csv"), it.a("two", writes="/data/x.csv")])
+            await eventually(lambda: desk.conflicts())
+            [found] = desk.conflicts()
+            refused = await desk.resolve_conflict(found.id, "pray")
+            assert refused.answer is Answer.REFUSED
+            assert all(way.name in refused.sentence for way in found.ways)
+            assert [each.id for each in desk.conflicts()] == [found.id]
+
+        it.run(open_desk, story)
+
     # --- settings ----------------------------------------------------------------------------------------------------
 
     def test_settings_are_read_changed_and_put_back(self, it: DeskWorld, open_desk: OpenDesk) -> None:
@@ -413,7 +539,12 @@ class DeskContract:
                     await desk.change_setting(name, text)
             assert (await desk.change_setting("memory_high_pct", None)).value == default
             await eventually(lambda: value() == default)
-            await desk.change_setting("memory_high_pct", "60")
+            both = {"memory_high_pct": "60", "memory_emergency_pct": "70"}
+            assert [each.value for each in await desk.change_settings(both)] == [60, 70]
+            with pytest.raises(SettingRefused):
+                await desk.change_settings({"memory_emergency_pct": "95", "memory_high_pct": "99"})
+            await eventually(lambda: value() == 60)
+            views = await desk.reset_settings(["memory_emergency_pct"])
             views = await desk.reset_settings(["memory_high_pct"])
             assert [(each.name, each.value) for each in views] == [("memory_high_pct", default)]
             await eventually(lambda: value() == default)

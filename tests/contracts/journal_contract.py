@@ -30,6 +30,8 @@ from tidegate.core.prediction import Profile
 from tidegate.engine.ports import (
     Batch,
     Command,
+    ConflictRecord,
+    HintRecord,
     HistoryPort,
     JobRecord,
     JournalPort,
@@ -37,10 +39,11 @@ from tidegate.engine.ports import (
     NoticeKind,
     NoticeOffer,
     Restored,
+    Settlement,
     TickRecord,
     Verb,
 )
-from tidegate.engine.views import MachineSample
+from tidegate.engine.views import ConflictView, HintView, MachineSample, WayView
 
 SPEC = JobSpec(command=("python3", "train.py", "--rate", "0.1"), cwd="/home/anna/work", name="train", priority=3)
 
@@ -105,6 +108,19 @@ def a_sample(at: float, **more: object) -> MachineSample:
 def a_notice(id: int | None, at: float = 50.0, **fields: object) -> Notice:
     values: dict[str, object] = {"title": "train failed", "text": "Exit code 1 after 2 min."}
     return Notice(at=at, id=id, **(values | fields))  # type: ignore[arg-type]
+
+
+def a_conflict(id: int, key: str = "competition/memory", **more: object) -> ConflictRecord:
+    view = ConflictView(
+        id, "resource_competition", "high", "memory", ("7", "8.3"), "Both grow.", 50.0, numbers={"crosses_in_s": 9.5}
+    )
+    own = {name: more.pop(name) for name in ("settlement", "unwanted") if name in more}
+    return ConflictRecord(key, replace(view, **more), **own)  # type: ignore[arg-type]
+
+
+def a_hint(id: int, key: str = "card_idle/7", unwanted: bool = False, **more: object) -> HintRecord:
+    view = HintView(id, "warning", "card_idle", "An idle card", "It is idle.", ("7",), 60.0)
+    return HintRecord(key, replace(view, **more), unwanted)  # type: ignore[arg-type]
 
 
 def written(journal: JournalPort, batch: Batch) -> str | None:
@@ -178,6 +194,7 @@ class JournalContract:
         )
         second = an_attempt(2, "t2")
         ended = an_attempt(2, "t2", started_at=4.0, identity="b:7:1.0", devices=(1, 3), reserved_bytes=9, paused_s=1.5)
+        ended = replace(ended, strategy="m\udcff")
         batch = Batch(added=(a_record(1),), attempts=((JobId(1), first), (JobId(1), second)), durable=True)
         assert written(journal, batch) is None
         written(journal, Batch(attempts=((JobId(1), ended),)))
@@ -339,3 +356,33 @@ class JournalContract:
         written(journal, Batch(notices=(a_notice(1, title="lost before it was written"), a_notice(2))))
         written(journal, Batch(notices=(a_notice(1, title="the next engine's"),)))
         assert [notice.title for notice in world.history().notices(None, 9)] == ["train failed", "the next engine's"]
+
+    # --- advice -------------------------------------------------------------------------------------------------
+
+    def test_open_conflicts_and_hints_come_back_as_they_were(
+        self, journal: JournalPort, reopened: Callable[..., Restored]
+    ) -> None:
+        turns = Settlement("time_slicing", (JobId(7),), (JobId(7), JobId(8, 3)), True, 61.5)
+        ways = (WayView("by_priority", "Pause job 7"), WayView("leave", "Leave \udcff"))
+        conflict = a_conflict(1, "file/caf\udce9", settlement=turns, ways=ways)
+        hint = a_hint(1, action=WayView("pause", "Pause job 7"), numbers={"utilisation_pct": 0.5})
+        assert written(journal, Batch(conflicts=(conflict, a_conflict(2)), hints=(hint,))) is None
+        state = reopened()
+        assert (state.conflicts, state.hints) == ((conflict, a_conflict(2)), (hint,))
+
+    def test_of_those_that_ended_only_the_unwanted_are_restored_and_all_are_history(
+        self, world: JournalWorld, journal: JournalPort, reopened: Callable[..., Restored]
+    ) -> None:
+        over = {"closed_at": 70.0, "closed_because": "It went away by itself."}
+        later = {"closed_at": 80.0, "closed_because": "You left it as it is."}
+        written(journal, Batch(conflicts=(a_conflict(1), a_conflict(2), a_conflict(3)), hints=(a_hint(1), a_hint(2))))
+        ended = (a_conflict(1, unwanted=True, **later), a_conflict(2, **over))
+        dismissed = a_hint(2, unwanted=True, **later)
+        written(journal, Batch(conflicts=ended, hints=(dismissed,)))
+        history = world.history()
+        assert history.conflicts(None) == [record.view for record in ended]
+        assert history.conflicts(1) == [ended[0].view]
+        assert history.hints(None) == [dismissed.view]
+        state = reopened()
+        assert state.conflicts == (ended[0], a_conflict(3))
+        assert state.hints == (a_hint(1), dismissed)

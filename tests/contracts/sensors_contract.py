@@ -51,6 +51,19 @@ class SensorsContract:
         assert usage[0].memory_bytes > 0
         world.sensors.stop()
 
+    def test_threads_are_those_of_all_processes(self, world: SensorWorld) -> None:
+        used = self.samples(world, 2)[-1].usage[0]
+        assert used.processes is not None
+        assert used.threads is None or used.threads >= used.processes
+        world.sensors.stop()
+
+    def test_other_programs_come_largest_first(self, world: SensorWorld) -> None:
+        for sample in self.samples(world, 4):
+            sizes = [program.memory_bytes for program in sample.reading.largest_others]
+            assert sizes == sorted(sizes, reverse=True)
+            assert all(program.name for program in sample.reading.largest_others)
+        world.sensors.stop()
+
     def test_a_fresh_figure_of_memory_can_be_had_at_any_time(self, world: SensorWorld) -> None:
         available = world.sensors.available_memory_bytes()
         assert available is not None

@@ -23,6 +23,7 @@ from tidegate.core.planner import plan
 from tidegate.core.policy import CORES_ONLY, Policy
 from tidegate.core.resources import GIB, MIB, GpuRequest
 from tidegate.core.state import State
+from tidegate.core.strategies.order import in_order
 from tidegate.core.transitions import apply
 
 
@@ -243,8 +244,7 @@ def test_the_order_is_priority_then_arrival(priorities: list[int]) -> None:
     specs = [spec(memory_bytes=MIB * (1 + n % 3), priority=p) for n, p in enumerate(priorities)]
     state = state_with(machine(64 * GIB, 60 * GIB, cores=1), *specs)
     expected = [n for _, n in sorted((p, n) for n, p in enumerate(priorities, start=1))]
-    assert [id_.number for id_ in state.line] == expected
-    assert [id_.number for id_ in state.line.first(5)] == expected[:5]
+    assert [id_.number for id_ in in_order(state, 0.0)] == expected
     order = []
     while len(state.line):
         [id_] = carry_out(state, 0.0)

@@ -8,6 +8,7 @@ from support.world import World, a_job, size
 from tidegate.core.actions import Kill, Terminate
 from tidegate.core.job import AfterCondition, Dependency, JobId, Outcome, PauseReason
 from tidegate.core.machine import Mode
+from tidegate.core.strategies.order import in_order
 from tidegate.engine.ports import Answer, Command, Verb
 
 
@@ -157,7 +158,7 @@ def test_first_keeps_the_order_of_an_array_and_of_several_ids() -> None:
     [array] = world.submit(a_job().needing("100M").lasting(5).having(array=(1, 2, 3), array_size=3))
     world.command(Command(Verb.FIRST, (array,)))
     world.command(Command(Verb.FIRST, (three, two)))
-    names = [str(id_) for id_ in world.engine.state.line]
+    names = [str(id_) for id_ in in_order(world.engine.state, world.clock.now())]
     assert names == [str(three), str(two), "5.1", "5.2", "5.3", str(one)]
 
 

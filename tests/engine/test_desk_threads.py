@@ -7,14 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from support.kept_settings import KeptSettings
 from support.world import World, a_job
+from tidegate.core.forecast import _Ahead
 from tidegate.core.job import Job, JobId
 from tidegate.engine.desk import LocalDesk
-from tidegate.engine.ports import Command, Notice, Verb
+from tidegate.engine.ports import Command, Notice, Submitted, Verb
 from tidegate.engine.views import MachineSample, TickView
 
 HAMMER_S = 2.0
@@ -154,3 +156,32 @@ def test_who_gives_up_waiting_leaves_nothing_behind_and_no_job_is_no_wait() -> N
     assert nothing == []
     assert unknown == []
     assert world.engine.runs._finished == {}
+
+
+def test_whether_a_deadline_is_made_is_planned_ahead_in_another_thread() -> None:
+    world = World(cores=4)
+    late = a_job().needing("1G").having(time_limit_s=600.0, deadline_at=world.clock.now() + 60)
+    planning: list[threading.Thread] = []
+    desk = a_desk(world, loop := asyncio.new_event_loop())
+
+    async def submit() -> list[Submitted]:
+        task = asyncio.ensure_future(desk.submit([world.submission(late)]))
+        while not task.done():
+            await asyncio.sleep(0)
+            world.clock.settle()
+        return await task
+
+    with pytest.MonkeyPatch.context() as patch:
+        real = _Ahead.go_on
+
+        def go_on(self: _Ahead, *wanted: Any) -> None:
+            planning.append(threading.current_thread())
+            real(self, *wanted)
+
+        patch.setattr(_Ahead, "go_on", go_on)
+        [answer] = loop.run_until_complete(submit())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    assert "will not make its deadline" in answer.warnings[0]
+    assert planning
+    assert threading.current_thread() not in planning

@@ -93,7 +93,7 @@ def test_a_preview_knows_of_unmet_and_broken_dependencies() -> None:
     world.advance(1)
 
     def would(*after: Dependency) -> tuple[bool, str]:
-        _, starts, sentence = intake.preview(world.engine, world.submission(a_job().needing("1G").having(after=after)))
+        _, starts, sentence, _ = intake.preview(world.engine, world.submission(a_job().needing("1G").having(after=after)))
         return starts, sentence
 
     assert would() == (True, "starts at once")
@@ -110,7 +110,7 @@ def test_a_job_that_the_guard_ends_or_requeues_is_told_to_the_user() -> None:
     world = World(memory_bytes=size("16G"), others_bytes=size("1G"))
     world.submit(a_job("minor").needing("4G").with_priority(8).lasting(500))
     world.advance(1)
-    world.submit(a_job("again").needing("1G").with_priority(9).lasting(500).having(retries=1))
+    world.submit(a_job("again").needing("2G").with_priority(9).lasting(500).having(retries=1))
     world.advance(2)
     world.machine.others_bytes = size("11.3G")
     world.advance(20)

@@ -195,3 +195,27 @@ def test_a_job_put_back_for_memory_asks_for_what_it_had_and_is_not_started_and_e
     world.advance(60)
     assert world.status(job) == "succeeded"
     assert len(world.machine.started) == 2
+
+
+def test_the_fewest_jobs_are_ended_that_give_back_what_is_missing() -> None:
+    world = World(memory_bytes=size("16G"), others_bytes=size("1G"), cores=16)
+    small = world.submit(*[a_job(f"small{n}").needing("300M").with_priority(8).lasting(5000) for n in range(5)])
+    [large] = world.submit(a_job("large").needing("3G").with_priority(8).lasting(5000))
+    world.advance(2)
+    world.machine.others_bytes = size("10.9G")
+    world.advance(60)
+    assert kinds(world, "stopping") == [str(large)], "five small ones would not have been enough"
+    assert all(status in ("running", "paused") for status in world.statuses(small))
+
+
+def test_a_job_that_may_run_again_goes_before_one_that_would_be_lost_when_it_is_enough() -> None:
+    world = World(memory_bytes=size("16G"), others_bytes=size("1G"), cores=16)
+    [lost] = world.submit(a_job("lost").needing("3G").with_priority(8).lasting(5000))
+    again = world.submit(
+        *[a_job(f"again{n}").needing("1G").with_priority(8).lasting(5000).having(retries=1) for n in range(2)]
+    )
+    world.advance(2)
+    world.machine.others_bytes = size("11.2G")
+    world.advance(60)
+    assert world.status(lost) != "killed"
+    assert "queued" in world.statuses(again)

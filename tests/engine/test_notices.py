@@ -179,7 +179,7 @@ def test_a_job_stopped_for_later_and_one_that_is_ended_are_told_apart() -> None:
     world = World(memory_bytes=size("16G"), others_bytes=size("1G"))
     [minor] = world.submit(a_job("minor").needing("4G").with_priority(8).lasting(500))
     world.advance(1)
-    world.submit(a_job("again").needing("1G").with_priority(9).lasting(500).having(retries=1))
+    world.submit(a_job("again").needing("2G").with_priority(9).lasting(500).having(retries=1))
     world.advance(2)
     world.machine.others_bytes = size("11.3G")
     world.advance(20)

@@ -64,12 +64,12 @@ def test_it_shows_what_holds_and_sends_nothing_while_nothing_changed(desk, with_
         assert desk.commands == []
         assert not QApplication.activeModalWidget()
 
-    gpu = GpuView(0.5, 8 * GIB, "nvidia", "V100")
+    gpu = GpuView(0.5, 8 * GIB, "nvidia", "V100", text="8G,0.5(nvidia,V100)")
     with_edit(test, priority=2, time_limit_s=5400.0, estimate=EstimateView(8 * GIB, "declared", 4.0, gpu))
 
 
 def test_what_was_shown_reads_back_as_the_same(desk):
-    gpu = GpuView(2.0, None, None, "RTX 3090")
+    gpu = GpuView(2.0, None, None, "RTX 3090", text="2(RTX 3090)")
     begin = time.time() + 100000.0
     estimate = EstimateView(8 * GIB + 1, "declared", 0.5, gpu)
     job = desk.add("1", time_limit_s=90061.0, begin_at=begin, estimate=estimate)
@@ -175,3 +175,19 @@ def test_of_one_job_there_is_one_dialog(desk, with_edit):
         other.reject()
 
     with_edit(test)
+
+
+def test_the_queues_that_exist_are_offered_and_so_is_its_own_that_was_taken_away(desk, with_edit):
+    desk.kept_settings.change_all({"queues.render.order": "5"})
+
+    async def test(shell, dialog) -> None:
+        queue = dialog.fields.control("queue")
+        assert [queue.itemText(n) for n in range(queue.count())] == ["realtime", "default", "batch", "render", "old"]
+        assert queue.currentText() == "old"
+        dialog.fields.set_text("queue", "render")
+        dialog.check()
+        dialog.save()
+        await shell.commands.settle()
+        assert changed(desk) == [{"queue": "render"}]
+
+    with_edit(test, queue="old")

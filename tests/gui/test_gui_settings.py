@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QLabel, QMessageBox
 
 from support.fake_desk import GIB, FakeDesk
 from support.kept_settings import KeptSettings
@@ -29,6 +29,9 @@ from tidegate.settings import SETTINGS, Kind, find_setting
 
 pytestmark = pytest.mark.qt_log_ignore(r"^This plugin does not support (raise|propagateSizeHints)\(\)$")
 
+QUEUES = ["fair_sharing", "batch", "default", "none"]
+TEXTS = ["/usr/bin/python3", *QUEUES, "ada=20", "false", "shortest_first.unknown_s=60"]
+"""Values of settings that are a text."""
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 Open = Callable[..., Shell]
 
@@ -137,7 +140,7 @@ def another(setting: Any) -> str:
     if setting.kind is Kind.CHOICE:
         return next(choice for choice in setting.choices if choice != setting.default)
     kept = KeptSettings()
-    tried = {Kind.SIZE: ["3G", "128M"], Kind.SECONDS: ["7s", "2m", "3h"], Kind.TEXT: ["/usr/bin/python3"]}
+    tried = {Kind.SIZE: ["3G", "128M"], Kind.SECONDS: ["7s", "2m", "3h"], Kind.TEXT: TEXTS}
     for text in tried.get(setting.kind, ["2", "84", "5", "93", "96", "40", "0.5", "8000", "21:00-07:00"]):
         try:
             if kept.change(setting.name, text).value != setting.default:
@@ -635,3 +638,31 @@ def test_ctrl_comma_opens_the_page(run: Run, open_shell: Open, autostart: list[A
         assert window.settings.isVisible()
 
     run(story())
+
+
+# --- Queues ---
+
+
+def test_queues_have_their_titles_and_one_that_is_added_elsewhere_appears_and_goes_again(opened) -> None:
+    async def story(page: SettingsPage, desk: FakeDesk) -> None:
+        page.body.finish()
+        assert page.body.section_buttons["queues.batch"].text() == "Queue: batch"
+        assert not any(section.startswith("queues.render") for section in page.body.section_buttons)
+        await desk.change_settings({"queues.render.order": "5", "queues.render.max_running": "2"})
+        await eventually(lambda: "queues.render" in page.body.section_buttons)
+        page.body.go_to("queues.render")
+        card = next(card for card in page.body.cards if card.section == "queues.render")
+        assert card.title.text() == "Queue: render"
+        assert "tidegate queue remove" in " ".join(label.text() for label in card.findChildren(QLabel))
+        assert not page.restore_all.isEnabled(), "restoring defaults takes no queue away"
+        row = page.body.rows["queues.render.max_running"]
+        assert row.view.value == 2
+        page.body.wanted.emit("queues.render.cards", "1")
+        await eventually(lambda: page.body.rows["queues.render.cards"].view.value == 1)
+        await desk.reset_settings([f"queues.render.{key}" for key in ("order", "max_running", "cards")])
+        await eventually(lambda: page.body.section_buttons["queues.render"].isHidden())
+        assert card.isHidden()
+        await desk.change_settings({"queues.render.order": "7"})
+        await eventually(lambda: not page.body.section_buttons["queues.render"].isHidden())
+
+    opened(story)

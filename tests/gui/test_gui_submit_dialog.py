@@ -294,6 +294,7 @@ def test_everything_written_reaches_the_engine_and_the_window_says_the_number(de
         for name, text in {"mem": "2G", "gpu": "none", "priority": "7"}.items():
             dialog.form.fields.set_text(name, text)
         values = {"name": "mine", "cpus": "2", "time": "2h", "after": "1", "begin": "now+2h", "retries": "3"}
+        values["queue"] = "batch"
         for name, text in values.items():
             dialog.form.more.set_text(name, text)
         dialog.hold.setChecked(True)
@@ -306,6 +307,7 @@ def test_everything_written_reaches_the_engine_and_the_window_says_the_number(de
         assert submission.held
         assert (spec.memory_bytes, spec.gpu, spec.priority) == (2 * 1024**3, None, 7)
         assert (spec.name, spec.cores, spec.time_limit_s, spec.retries) == ("mine", 2.0, 7200.0, 3)
+        assert spec.queue == "batch"
         assert spec.after == (Dependency(JobId(1)),)
         assert spec.begin_at is not None
         assert spec.environment is not None, "the environment was written down"

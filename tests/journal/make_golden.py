@@ -1,10 +1,14 @@
 """Writes tests/data/golden-vN.db, each once and by the first version of its format: what it says never changes.
 
+From the third on a file is the one before it, migrated, with what its format brought.
 Run by hand from the repository root: PYTHONPATH=app:tests python -m journal.make_golden
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.journal_contract import a_sample
@@ -33,19 +37,25 @@ from tidegate.core.resources import GpuRequest
 from tidegate.engine.ports import (
     Batch,
     Command,
+    ConflictRecord,
+    HintRecord,
     JobRecord,
     JournalPort,
     Notice,
     NoticeKind,
     NoticeOffer,
+    Settlement,
     TickRecord,
     Verb,
 )
+from tidegate.engine.views import ConflictView, HintView, WayView
+from tidegate.journal import database
 from tidegate.journal.journal import Journal
 
 DATA = Path(__file__).parent.parent / "data"
 GOLDEN_V1 = DATA / "golden-v1.db"
 GOLDEN_V2 = DATA / "golden-v2.db"
+GOLDEN_V3 = DATA / "golden-v3.db"
 
 FULL = JobSpec(
     command=("python3", "-u", "träin.py", "--data", "caf\udce9"),
@@ -144,11 +154,68 @@ def fill_v2(journal: JournalPort) -> None:
     journal.write(Batch(notices=(*kinds, about_a_job), meta=(("next_notice", "91"),), durable=True))
 
 
-if __name__ == "__main__":
-    # The newest one alone: an older format cannot be written any more.
-    if GOLDEN_V2.exists():
-        raise SystemExit(f"{GOLDEN_V2} exists; a golden file is never written again")
-    golden = Journal(GOLDEN_V2, lambda callback: callback())
+def fill_v3(journal: JournalPort) -> None:
+    """The same, and what the third format brought: conflicts and hints."""
+    fill_v2(journal)
+    fill_advice(journal)
+
+
+def fill_advice(journal: JournalPort) -> None:
+    """One of each: open and being settled, over, and unwanted."""
+    conflict = ConflictView(
+        id=1,
+        kind="schedule_conflict",
+        severity="high",
+        resource="file:/data/caf\udce9.csv",
+        jobs=("4", "40.2"),
+        sentence="träin (job 4) and x (job 40.2) write the same file.",
+        detected_at=1_700_000_400.5,
+        ways=(WayView("by_priority", "Pause job 40.2"), WayView("leave", "Leave it as it is")),
+        numbers={"files": 2.0},
+    )
+    over = {"closed_at": 1_700_000_500.0, "closed_because": "It went away by itself.", "ways": ()}
+    hint = HintView(
+        id=1,
+        type="suggestion",
+        code="asks_too_much",
+        title="träin asks for far more memory than it uses",
+        message="It asked for 8 GB and used at most 1 GB.",
+        jobs=("4",),
+        at=1_700_000_410.0,
+        action=WayView("edit", "Set mem of job 40.2 to 1344M"),
+        numbers={"declared_bytes": 8.0 * 2**30},
+    )
+    done = {"closed_at": 1_700_000_510.0, "closed_because": "You dismissed it.", "action": None}
+    settlement = Settlement("time_slicing", (JobId(40, 2),), (JobId(40, 2), JobId(4)), True, 1_700_000_450.5)
+    journal.write(
+        Batch(
+            conflicts=(
+                ConflictRecord("schedule/file//data/caf\udce9.csv", conflict, settlement),
+                ConflictRecord("competition/cores", replace(conflict, id=2, resource="cores", **over)),
+                ConflictRecord("priority/7", replace(conflict, id=3, **over), None, True),
+            ),
+            hints=(
+                HintRecord("asks_too_much//: träin", hint),
+                HintRecord("card_idle/4", replace(hint, id=2, code="card_idle", **done), True),
+            ),
+            meta=(("next_conflict", "4"), ("next_hint", "3")),
+            durable=True,
+        )
+    )
+
+
+def make(path: Path, before: Path, format: int, fill: Callable[[JournalPort], None]) -> None:
+    """The file before it with all migrations up to ``format``, and what that one brought."""
+    if path.exists():
+        raise SystemExit(f"{path} exists; a golden file is never written again")
+    shutil.copy(before, path)
+    known = [(number, text) for number, text in database.migrations() if number <= format]
+    database.migrations = lambda: known
+    golden = Journal(path, lambda callback: callback())
     golden.load(0)
-    fill_v2(golden)
+    fill(golden)
     golden.close()
+
+
+if __name__ == "__main__":
+    make(GOLDEN_V3, GOLDEN_V2, 3, fill_advice)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.fake_desk import a_conflict_view, a_hint_view
 from tidegate.core.job import (
     AfterCondition,
     Attempt,
@@ -32,13 +33,20 @@ from tidegate.core.job import (
     Stopping,
 )
 from tidegate.core.resources import GpuRequest
+from tidegate.engine.ports import ApplyHint, Command, NoticeOffer, ResolveConflict, Verb
 from tidegate.engine.views import MachineSample
 from tidegate.journal.codec import (
     STORED_DEFAULTS,
     UnreadableRow,
+    decode_conflict,
+    decode_hint,
+    decode_offers,
     decode_sample,
     decode_spec,
     decode_status,
+    encode_conflict,
+    encode_hint,
+    encode_offers,
     encode_sample,
     encode_spec,
     encode_status,
@@ -198,3 +206,23 @@ def test_a_sample_survives() -> None:
     values |= {"jobs": (("7", None, 0.5),), "cards": ((1, None, 5, 60.0, None),), "card_jobs": ((1, "7", 4),)}
     sample = MachineSample(**values)
     assert decode_sample(encode_sample(sample)) == sample
+
+
+def test_whatever_a_button_asks_for_is_stored_with_its_notice() -> None:
+    offers = (
+        NoticeOffer("Again", Command(Verb.EDIT, (JobId(7, 3),), 60.0, force=True, changes={"memory": "2G"})),
+        NoticeOffer("Pause \udcff", ResolveConflict(12, "pause_later")),
+        NoticeOffer("As proposed", ResolveConflict(13)),
+        NoticeOffer("Ask for 2 GB", ApplyHint(4)),
+    )
+    assert decode_offers(encode_offers(offers)) == offers
+    for broken in ('[{"label":"x"}]', '[{"label":"x","conflict":1}]', '[{"hint":1}]', "[3]"):
+        with pytest.raises(UnreadableRow, match=r"^offers: "):
+            decode_offers(broken)
+
+
+def test_conflicts_and_hints_come_back_as_they_were() -> None:
+    for conflict in (a_conflict_view(numbers={"over_bytes": 2.5e9}), a_conflict_view(2, ways=(), closed_at=3.0)):
+        assert decode_conflict(encode_conflict(conflict)) == conflict
+    for hint in (a_hint_view(), a_hint_view(2, action=None, closed_at=3.0, closed_because="You dismissed it.")):
+        assert decode_hint(encode_hint(hint)) == hint

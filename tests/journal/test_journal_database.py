@@ -12,8 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import a_notice, a_record, a_tick, an_attempt, an_ended_record, ids, written
-from journal.make_golden import GOLDEN_V1, GOLDEN_V2, fill_v1, fill_v2
+from contracts.journal_contract import (
+    a_conflict,
+    a_hint,
+    a_notice,
+    a_record,
+    a_tick,
+    an_attempt,
+    an_ended_record,
+    ids,
+    written,
+)
+from journal.make_golden import GOLDEN_V1, GOLDEN_V2, GOLDEN_V3, fill_v1, fill_v2, fill_v3
 from journal.reading import kept
 from tidegate.core.job import Finished, Held, JobId, Outcome, Queued, Running, RunRef
 from tidegate.engine.ports import Batch
@@ -107,12 +117,45 @@ def test_the_second_format_opens_for_ever(open_journal: OpenJournal, database: P
     assert written(journal, Batch(notices=(a_notice(500),))) is None
 
 
+def test_the_third_format_opens_for_ever(open_journal: OpenJournal, database: Path) -> None:
+    """It brought conflicts and hints."""
+    shutil.copy(GOLDEN_V3, database)
+    expected = MemoryJournal(lambda callback: callback())
+    fill_v3(expected)
+    journal = open_journal()
+    state, known = journal.load(10), expected.load(10)
+    assert (state.jobs, dict(state.meta), state.warnings) == (known.jobs, dict(known.meta), ())
+    assert (state.conflicts, state.hints) == (known.conflicts, known.hints)
+    with closing(History(database)) as history:
+        assert history.conflicts(None) == expected.conflicts(None)
+        assert history.hints(None) == expected.hints(None)
+        assert history.notices(None, 100) == expected.notices(None, 100)
+    assert written(journal, Batch(conflicts=(a_conflict(9),))) is None
+
+
+def test_advice_that_cannot_be_understood_costs_only_itself(open_journal: OpenJournal, database: Path) -> None:
+    journal = open_journal()
+    journal.load(10)
+    written(journal, Batch(conflicts=(a_conflict(1), a_conflict(2)), hints=(a_hint(1, closed_at=9.0),)))
+    journal.close()
+    with closing(connect(database)) as connection:
+        connection.execute("UPDATE conflicts SET view = '{}' WHERE id = 1")
+        connection.execute("UPDATE hints SET view = 'rubbish'")
+    state = open_journal().load(10)
+    assert [record.view.id for record in state.conflicts] == [2]
+    assert "conflicts 1" in state.warnings[0]
+    with closing(History(database)) as history:
+        assert history.hints() == []
+
+
 def test_a_first_format_gets_its_inbox_and_is_read_without_one_until_then(
     open_journal: OpenJournal, database: Path
 ) -> None:
     shutil.copy(GOLDEN_V1, database)
     with closing(History(database)) as history:
         assert history.notices(None, 10) == []
+        assert (history.conflicts(), history.hints()) == ([], [])
+        assert {run.strategy for job in history.finished() for run in job.attempts} == {None}
     journal = open_journal()
     journal.load(10)
     assert written(journal, Batch(notices=(a_notice(1),))) is None
@@ -214,6 +257,8 @@ def test_what_a_damaged_database_still_says_is_carried_over(open_journal: OpenJo
         meta=(("next_job_number", "5"),),
         ticks=(a_tick(1.0),),
         notices=(a_notice(6),),
+        conflicts=(a_conflict(4),),
+        hints=(a_hint(8),),
         durable=True,
     )
     assert written(journal, batch) is None
@@ -231,7 +276,8 @@ def test_what_a_damaged_database_still_says_is_carried_over(open_journal: OpenJo
     assert jobs[3].status.outcome is Outcome.LOST
     assert jobs[4].status == Finished(50.0, Outcome.SUCCEEDED, 0)
     assert state.meta["next_job_number"] == "5"
-    assert state.meta["next_notice"] == "7"
+    assert [state.meta[f"next_{what}"] for what in ("notice", "conflict", "hint")] == ["7", "5", "9"]
+    assert (state.conflicts, state.hints) == ((a_conflict(4),), (a_hint(8),))
     with closing(History(database)) as history:
         assert history.notices(None, 10) == [a_notice(6)]
     assert written(journal, Batch(changed=(a_record(1, status=Queued(6000.0)),), durable=True)) is None

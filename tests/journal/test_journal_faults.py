@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import SPEC, a_notice, a_record, a_sample, a_tick, an_attempt, ids, written
+from contracts.journal_contract import (
+    SPEC,
+    a_conflict,
+    a_hint,
+    a_notice,
+    a_record,
+    a_sample,
+    a_tick,
+    an_attempt,
+    ids,
+    written,
+)
 from journal.reading import kept
 from support.until import until
 from tidegate.core.job import JobId, Running, RunRef
@@ -20,7 +31,7 @@ from tidegate.engine.ports import Batch
 from tidegate.journal import database as database_module
 from tidegate.journal.database import DatabaseRefused, connect
 from tidegate.journal.journal import Journal
-from tidegate.journal.pending import KEPT_NOTICES, KEPT_SAMPLES, KEPT_TICKS, Pending
+from tidegate.journal.pending import KEPT_ADVICE, KEPT_NOTICES, KEPT_SAMPLES, KEPT_TICKS, Pending
 
 OpenJournal = Callable[..., Journal]
 
@@ -135,9 +146,13 @@ def test_waiting_changes_are_merged_and_bounded() -> None:
                 samples=(a_sample(float(at)),),
                 meta=(("next_job_number", str(at)),),
                 notices=(a_notice(at),),
+                conflicts=(a_conflict(at),),
+                hints=(a_hint(at),),
             )
         )
     pending.bound()
+    newest = list(range(KEPT_TICKS + 500 - KEPT_ADVICE, KEPT_TICKS + 500))
+    assert sorted(pending.conflicts) == sorted(pending.hints) == newest
     assert sorted(pending.notices) == list(range(KEPT_TICKS + 500 - KEPT_NOTICES, KEPT_TICKS + 500)), "the newest"
     assert (len(pending.changed), len(pending.attempts), len(pending.meta)) == (3, 3, 1)
     assert (len(pending.ticks), len(pending.samples)) == (KEPT_TICKS, KEPT_SAMPLES)

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from contracts.journal_contract import a_notice, a_record, a_sample, a_tick, an_attempt, an_ended_record, ids, written
+from contracts.journal_contract import (
+    a_conflict,
+    a_hint,
+    a_notice,
+    a_record,
+    a_sample,
+    a_tick,
+    an_attempt,
+    an_ended_record,
+    ids,
+    written,
+)
 from support.until import until
 from tidegate.core.job import Finished, JobId, Outcome, Starting
 from tidegate.engine.ports import Batch
@@ -135,6 +146,25 @@ def test_old_notices_go_and_never_more_are_kept_than_the_most(
     assert [notice.id for notice in history.notices()] == [6, 5]
     swept(database, Retention(notices_most=2), now)
     assert [notice.id for notice in history.notices()] == [6, 5]
+
+
+def test_ended_conflicts_and_hints_go_like_notices_and_open_ones_stay(
+    journal: Journal, database: Path, history: History
+) -> None:
+    now = MINUTE + 100 * DAY_S
+    ages = (None, 95, 89, 40, 1)
+    closed = [None if days is None else now - days * DAY_S for days in ages]
+    conflicts = tuple(a_conflict(n, detected_at=1.0, closed_at=at) for n, at in enumerate(closed, 1))
+    hints = tuple(a_hint(n, at=1.0, closed_at=at) for n, at in enumerate(closed, 1))
+    written(journal, Batch(conflicts=conflicts, hints=hints))
+    swept(database, Retention(), now)
+    assert [view.id for view in history.conflicts()] == [view.id for view in history.hints()] == [5, 4, 3]
+    swept(database, Retention(notices_most=2), now)
+    assert [view.id for view in history.conflicts()] == [view.id for view in history.hints()] == [5, 4]
+    connection = connect(database)
+    for table in ("conflicts", "hints"):
+        assert connection.execute(f"SELECT id FROM {table} WHERE closed_at IS NULL").fetchall() == [(1,)]
+    connection.close()
 
 
 def test_the_writer_sweeps_by_itself(

@@ -26,8 +26,9 @@ def row(
     children: float = 0.0,
     resident: int = MIB,
     zombie: bool = False,
+    threads: int = 1,
 ) -> ProcessRow:
-    return ProcessRow(pid, parent, session or pid, start, own, children, resident, zombie)
+    return ProcessRow(pid, parent, session or pid, start, own, children, resident, zombie, threads)
 
 
 class FakeTable:
@@ -81,9 +82,18 @@ def boot_id() -> str:
 class RealTree:
     """A real job: Python code in a session of its own. It says "ready" when it is set up and ends with its stdin."""
 
-    def __init__(self, code: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        environment: dict[str, str] | None = None,
+        called: str = sys.executable,
+        cwd: str | None = None,
+        executable: str | None = None,
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", code],
+            [called, "-I", "-S", "-c", code],
+            executable=executable,
+            cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -96,13 +96,57 @@ def test_two_cards_are_read_with_all_their_figures(stub: NvmlStub, reader: Reade
 def test_processes_of_both_kinds_come_with_memory_or_none(stub: NvmlStub, reader: Reader) -> None:
     stub.set({"0.compute": "100:1000,101:?,102:500", "0.graphics": "102:500,103:70"})
     expected = [
-        {"pid": 100, "memory_bytes": 1000},
-        {"pid": 101, "memory_bytes": None},
-        {"pid": 102, "memory_bytes": 500},
-        {"pid": 103, "memory_bytes": 70},
+        {"pid": 100, "memory_bytes": 1000, "utilisation_pct": None},
+        {"pid": 101, "memory_bytes": None, "utilisation_pct": None},
+        {"pid": 102, "memory_bytes": 500, "utilisation_pct": None},
+        {"pid": 103, "memory_bytes": 70, "utilisation_pct": None},
     ]
     until(lambda: reader.cards()[0]["processes"] == expected)
     assert reader.cards()[1]["processes"] == []
+
+
+def work(reader: Reader, card: int = 0) -> dict[int, float | None]:
+    return {process["pid"]: process["utilisation_pct"] for process in reader.cards()[card]["processes"] or ()}
+
+
+def test_each_process_has_its_part_of_the_work(stub: NvmlStub, reader: Reader) -> None:
+    stub.set({"0.utilisation": 95, "0.compute": "100:1,101:1,102:1", "0.work": "100:70@50,101:20@50"})
+    until(lambda: work(reader) == {100: 70.0, 101: 20.0, 102: 0.0})
+    stub.set({"0.work": "100:70@50,101:20@50,101:99@58,100:1@59,102:30@60,101:40@60"})
+    until(lambda: work(reader) == {100: 0.0, 101: 40.0, 102: 30.0})
+    assert work(reader) == {100: 0.0, 101: 40.0, 102: 30.0}, "between two records the last ones stand"
+    stub.set({"0.work": "100:10@2,101:12@2"})
+    until(lambda: work(reader) == {100: 10.0, 101: 12.0, 102: 0.0}), "a clock that was set back"
+
+
+def test_entries_the_driver_left_unfilled_are_passed_over(stub: NvmlStub, reader: Reader) -> None:
+    stub.set({"0.compute": "100:1,101:1", "0.work": "0:0@9999999,100:3000000@50,101:20@50,77:5@50"})
+    until(lambda: work(reader) == {100: 0.0, 101: 20.0})
+
+
+@pytest.mark.parametrize("error", [3, 6, 13, 999])
+def test_a_driver_that_does_not_say_who_worked_leaves_the_rest(stub: NvmlStub, reader: Reader, error: int) -> None:
+    stub.set({"0.compute": "100:1", "0.utilisation": 60, "0.work": "100:60@5"})
+    until(lambda: work(reader) == {100: 60.0})
+    stub.set({"0.error.work": error})
+    until(lambda: work(reader) == {100: None})
+    card = reader.cards()[0]
+    assert card["utilisation_pct"] == 60
+    assert card["error"] == ("Unknown Error." if error == 999 else None)
+
+
+def test_a_card_lost_in_the_middle_of_its_figures_is_lost(stub: NvmlStub, reader: Reader) -> None:
+    stub.set({"0.compute": "100:1", "0.error.work": 15})
+    until(lambda: reader.cards()[0]["lost"])
+    assert reader.cards()[1]["memory_used_bytes"] == GIB
+    stub.unset("0.error.work")
+    until(lambda: reader.cards()[0]["processes"])
+
+
+def test_a_card_nobody_uses_is_not_asked_who_worked(stub: NvmlStub, reader: Reader, tmp_path: Path) -> None:
+    stub.set(log=tmp_path / "calls")
+    until(lambda: (tmp_path / "calls").exists() and (tmp_path / "calls").read_text().count("graphics") > 4)
+    assert "work" not in (tmp_path / "calls").read_text().split()
 
 
 def test_a_figure_the_card_does_not_know_is_none_and_the_others_stay(stub: NvmlStub, reader: Reader) -> None:
@@ -110,7 +154,7 @@ def test_a_figure_the_card_does_not_know_is_none_and_the_others_stay(stub: NvmlS
     card = until(lambda: card if (card := reader.cards()[1])["power_w"] is None else None)
     assert card["temperature_c"] is None
     assert card["memory_used_bytes"] == GIB
-    assert card["processes"] == [{"pid": 7, "memory_bytes": 8}]
+    assert card["processes"] == [{"pid": 7, "memory_bytes": 8, "utilisation_pct": None}]
     assert card["error"] is None, "a figure that does not exist is no fault"
 
 
@@ -154,7 +198,7 @@ def test_a_hanging_call_makes_the_figures_unknown_and_recovers(stub: NvmlStub, r
 
 def test_a_reader_whose_driver_hangs_still_ends(stub: NvmlStub, reader: Reader) -> None:
     until(lambda: len(reader.cards()) == 2)
-    stub.set({"0.hang": "memory"})
+    stub.set({"0.compute": "100:1", "0.hang": "work"})
     until(lambda: reader.cards()[0]["error"])
     # The fixture closes the process, which must leave with status 0 although its thread is inside the driver.
 

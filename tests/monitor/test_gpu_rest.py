@@ -17,6 +17,7 @@ from tidegate.monitor.gpu_power import CardPower
 class FakeNvml:
     """One idle card, in the shape of the pynvml module."""
 
+    NVML_SUCCESS = 0
     NVML_ERROR_UNINITIALIZED = 1
     NVML_ERROR_NOT_SUPPORTED = 3
     NVML_ERROR_NO_PERMISSION = 4
@@ -69,6 +70,9 @@ class FakeNvml:
 
     def nvmlDeviceGetUtilizationRates(self, handle: str) -> Any:
         return SimpleNamespace(gpu=0)
+
+    def nvmlDeviceGetProcessUtilization(self, handle: str, since: int) -> list[Any]:
+        return []
 
     def nvmlDeviceGetTemperature(self, handle: str, sensor: int) -> int:
         return 40

@@ -215,3 +215,43 @@ def test_a_busy_job_is_ours_and_a_busy_stranger_is_not(samplers: list[Sampler]) 
     assert first.usage[0].cores == pytest.approx(cores, abs=0.2)
     assert second.reading.other_cpu_cores >= 0.7 * cores
     assert second.reading.other_cpu_cores - first.reading.other_cpu_cores == pytest.approx(cores, abs=0.3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_is_looked_up_rarely_stays_in_the_samples(samplers: list[Sampler], tmp_path) -> None:
+    own = tmp_path / "logs"
+    own.mkdir()
+    tree = RealTree(
+        f"a, b = open({str(tmp_path / 'out.csv')!r}, 'w'), open({str(own / '1.log')!r}, 'w')\n"
+        "print('ready', flush=True)\ninput()"
+    )
+    try:
+        sampler = Sampler(time.time, lambda call: call(), None, list, own_folder=str(own))
+        samplers.append(sampler)
+        sampler.watch({"t": tree.run(), "gone": fake_run("gone", row(2**22 + 1))})
+        begun = time.monotonic()
+        first = sampler.take()
+        assert time.monotonic() - begun < 1
+        assert first.usage[1].touches is None
+        touches = until(lambda: sampler.take().usage[0].touches)
+        assert [path for path in touches.writes if path.startswith(str(tmp_path))] == [str(tmp_path / "out.csv")]
+        assert sampler.take().usage[0].touches is touches, "carried until the next look"
+        until(lambda: sampler.take().reading.largest_others)
+        assert 1 <= len(sampler.take().reading.largest_others) <= 3
+    finally:
+        tree.end()
+
+
+def test_a_machine_with_no_thread_left_is_still_read(samplers: list[Sampler], monkeypatch, caplog) -> None:
+    sampler = Sampler(time.time, lambda call: call(), None, list)
+    samplers.append(sampler)
+
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert sampler.take().reading.memory_available_bytes
+    assert sampler.take().reading.largest_others == ()
+    monkeypatch.undo()
+    until(lambda: sampler.take().reading.largest_others)
+    assert len(caplog.records) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from process_fakes import MIB, FakeTable, fake_run, row
@@ -13,7 +14,7 @@ from tidegate.monitor.membership import Membership
 from tidegate.monitor.process_table import parse_identity
 from tidegate.monitor.reaped import Reaped
 from tidegate.monitor.tree_memory import TreeMemory
-from tidegate.monitor.trees import Trees, card_memory, used_cpu_s
+from tidegate.monitor.trees import Trees, card_memory, card_work, used_cpu_s
 
 
 def members(*rows):
@@ -259,14 +260,61 @@ def test_zombies_are_no_processes() -> None:
     assert world.table.looks == []
 
 
-def card(index: int, *processes: tuple[int, int | None]) -> GpuReading:
+def card(index: int, *processes: tuple) -> GpuReading:
     return GpuReading(index, f"GPU-{index}", "card", 1000, 10, processes=tuple(GpuProcess(*one) for one in processes))
 
 
 def test_card_memory_goes_to_the_run_whose_tree_holds_the_process() -> None:
-    trees = {"a": members(row(50), row(51, 50)), "b": members(row(60))}
     gpus = [card(0, (50, 100), (51, 20), (99, 5)), card(1, (60, 7), (51, None), (50, 1)), card(2)]
-    assert card_memory(trees, gpus) == {"a": {0: 120}, "b": {1: 7}}
+    assert card_memory(OWNERS, gpus) == {"a": {0: 120}, "b": {1: 7}}
+
+
+OWNERS = {50: "a", 51: "a", 60: "b"}
+
+
+@pytest.mark.parametrize(
+    ("of_card", "processes", "expected"),
+    [
+        (90.0, [(50, 1, 30.0), (51, 1, 15.0), (60, 1, 44.0), (99, 1, 1.0)], {"a": {0: 45.0}, "b": {0: 44.0}}),
+        (90.0, [(50, 1, 80.0), (51, 1, 30.0), (99, 1, 1.0)], {"a": {0: 100.0}}),
+        (90.0, [(50, 1, 30.0), (51, 1, None), (60, 1, 44.0)], {"b": {0: 44.0}}),
+        (90.0, [(50, 1), (51, 1)], {"a": {0: 90.0}}),
+        (90.0, [(50, 1), (60, 1)], {}),
+        (90.0, [(50, 1), (99, 1)], {}),
+        (0.0, [(50, 1), (99, 1), (60, 1)], {"a": {0: 0.0}, "b": {0: 0.0}}),
+        (None, [(50, 1)], {}),
+        (None, [(50, 1, 20.0)], {"a": {0: 20.0}}),
+        (90.0, [], {}),
+    ],
+    ids=[
+        "each by its processes",
+        "never over 100",
+        "one process unsaid: the run unknown",
+        "alone: the card's",
+        "two of ours: unknown",
+        "with a stranger: unknown",
+        "nobody works",
+        "nothing known",
+        "only the process known",
+        "nobody there",
+    ],
+)
+def test_card_work_is_known_by_process_or_when_alone(of_card, processes, expected) -> None:
+    assert card_work(OWNERS, [replace(card(0, *processes), utilisation_pct=of_card)]) == expected
+
+
+def test_a_card_that_cannot_be_read_says_nothing_of_work() -> None:
+    lost = replace(card(0), utilisation_pct=None, processes=None, lost=True)
+    assert card_work(OWNERS, [lost, replace(card(1, (50, 1)), utilisation_pct=7.0)]) == {"a": {1: 7.0}}
+
+
+def test_usage_carries_card_work_and_the_threads_of_the_living() -> None:
+    root = row(50, threads=9)
+    world = World(root, row(51, 50, threads=4), row(52, 50, zombie=True, threads=1))
+    usage = world.look(fake_run("a", root), gpus=[replace(card(1, (50, 9)), utilisation_pct=64.0)]).usage[0]
+    assert usage.threads == 13
+    assert usage.gpu_utilisation_pct == ((1, 64.0),)
+    assert world.look(fake_run("b", row(70))).usage[0].threads is None
 
 
 def test_usage_carries_card_memory() -> None:

@@ -12,6 +12,7 @@ import pytest
 from tidegate.core.policy import Policy
 from tidegate.paths import Paths
 from tidegate.settings import SETTINGS, SettingsError, check_file, initial_file, load
+from tidegate.settings.loading import by_section
 
 
 def errors_of(paths: Paths, text: str | bytes, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -210,7 +211,7 @@ def test_the_first_file_changes_nothing_and_shows_everything(paths: Paths) -> No
         line.removeprefix("# ") if " = " in line and line.startswith("# ") else line
         for line in initial_file().splitlines()
     )
-    tables = tomllib.loads(uncommented)
+    tables = by_section(tomllib.loads(uncommented))
     assert {(setting.section, setting.key) for setting in SETTINGS} == {
         (section, key) for section, table in tables.items() for key in table
     }

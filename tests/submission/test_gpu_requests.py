@@ -7,6 +7,7 @@ import pytest
 from tidegate.core.card_names import card_matches
 from tidegate.core.resources import GIB, MIB, GpuRequest
 from tidegate.submission.device import parse_device, parse_gpu, why_never
+from tidegate.submission.directives import read_directives
 from tidegate.submission.grammar import NotUnderstood
 from tidegate.submission.request import GpuFact, MachineFacts
 
@@ -36,6 +37,15 @@ def machine(*cards: GpuFact) -> MachineFacts:
         ("8,0.5", GpuRequest(0.5, 8 * GIB)),
         ("8G，1", GpuRequest(1, 8 * GIB)),
         ("8G,2(V100)", GpuRequest(2, 8 * GIB, model="V100")),
+        ("1(exclusive)", GpuRequest(1, exclusive=True)),
+        ("1(>=16G)", GpuRequest(1, card_bytes=16 * GIB)),
+        ("1(≥16G)", GpuRequest(1, card_bytes=16 * GIB)),
+        ("1(~24G)", GpuRequest(1, preferred_bytes=24 * GIB)),
+        ("1（＞＝16G，～24G）", GpuRequest(1, card_bytes=16 * GIB, preferred_bytes=24 * GIB)),
+        (
+            "8G,2(nvidia, V100, >= 16G, Exclusive)",
+            GpuRequest(2, 8 * GIB, "nvidia", "V100", card_bytes=16 * GIB, exclusive=True),
+        ),
         ("none", None),
         ("0", None),
     ],
@@ -61,6 +71,14 @@ def test_gpu_requests(text: str, expected: GpuRequest | None) -> None:
         "0.001",
         "nan",
         "1e3",
+        "0.5(exclusive)",
+        "1(exclusive,vgpu)",
+        "1(>=16)",
+        "1(>=)",
+        "1(~)",
+        "1(>16G)",
+        "1(>=16G,>=8G)",
+        "1(~16G,~8G)",
     ],
 )
 def test_gpu_requests_that_are_refused(text: str) -> None:
@@ -114,6 +132,8 @@ def test_vendor_wishes() -> None:
         ("1", "5", (V100, RTX), "there is no card 5"),
         ("32G,1", "auto", (V100, RTX), "wants 32 GB on a card, and the largest here has 24 GB"),
         ("1(V100)", "1", (V100, RTX), "no card here is V100"),
+        ("1(>=40G)", "auto", (V100, RTX), "no card here is of 40 GB or more; this machine has 0: Tesla V100"),
+        ("2(nvidia,>=20G)", "auto", (V100, RTX), "there is 1 that is nvidia of 20 GB or more"),
     ],
 )
 def test_what_no_card_here_can_ever_give(request_text: str, device: str, cards: tuple[GpuFact, ...], says: str) -> None:
@@ -124,8 +144,15 @@ def test_what_no_card_here_can_ever_give(request_text: str, device: str, cards: 
     assert says in why
 
 
-@pytest.mark.parametrize("text", ["1", "2", "0.5", "1(V100)", "1(RTX3090)", "24G,1", "16G,2", "20G,0.5(nvidia)"])
+@pytest.mark.parametrize(
+    "text", ["1", "2", "0.5", "1(V100)", "1(RTX3090)", "24G,1", "16G,2", "20G,0.5(nvidia)", "1(~80G)", "1(>=24G)"]
+)
 def test_what_the_cards_here_can_give(text: str) -> None:
     wanted = parse_gpu(text)
     assert wanted is not None
     assert why_never(wanted, "auto", machine(V100, RTX)) is None
+
+
+def test_a_wish_for_a_size_survives_the_words_of_a_directive() -> None:
+    found = read_directives("t.py", b"# tidegate: gpu=1(>=16G,exclusive) mem=8G\n").given
+    assert [(each.key, each.value) for each in found] == [("gpu", "1(>=16G,exclusive)"), ("mem", "8G")]

@@ -11,20 +11,23 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from support.kept_settings import KeptSettings
+from tidegate.core.conflicts import Severity
 from tidegate.core.job import JobId, JobSpec
 from tidegate.core.policy import Policy
 from tidegate.engine.ports import (
     Answer,
+    ApplyHint,
     Change,
     Command,
     CommandResult,
     EngineUnwilling,
     Notice,
     Preview,
+    ResolveConflict,
     SettingsPort,
     Submission,
     Submitted,
@@ -32,19 +35,25 @@ from tidegate.engine.ports import (
 )
 from tidegate.engine.views import (
     AttemptView,
+    AutoView,
     CardView,
+    ConflictView,
     EstimateView,
     GpuView,
+    HintView,
     IntakeView,
     JobView,
     LogChunk,
     MachineSample,
     MachineView,
+    QueueStatusView,
     SettingView,
     StatusView,
+    StrategiesView,
     TickView,
     UsageView,
     WaitView,
+    WayView,
 )
 
 GIB = 1024**3
@@ -120,6 +129,37 @@ def a_machine_view(**fields: object) -> MachineView:
     return replace(view, **fields)  # type: ignore[arg-type]
 
 
+def a_conflict_view(id: int = 1, **fields: object) -> ConflictView:
+    """Two jobs that write the same file; any field may be given."""
+    view = ConflictView(
+        id=id,
+        kind="schedule_conflict",
+        severity="high",
+        resource="file:/data/results.csv",
+        jobs=("1", "2"),
+        sentence="train.py (job 1) and eval.py (job 2) both write /data/results.csv.",
+        detected_at=1000.0,
+        ways=(WayView("pause_later", "Pause eval.py"), WayView("cancel_later", "Cancel eval.py")),
+    )
+    return replace(view, **fields)  # type: ignore[arg-type]
+
+
+def a_hint_view(id: int = 1, **fields: object) -> HintView:
+    """A job that asks for far more memory than it uses; any field may be given."""
+    view = HintView(
+        id=id,
+        type="suggestion",
+        code="asks_too_much",
+        title="train.py asks for far more memory than it uses",
+        message="It asks for 8 GB and used at most 1.1 GB in 3 runs. With 2 GB two more jobs could run beside it.",
+        jobs=("1",),
+        at=1000.0,
+        action=WayView("lower", "Ask for 2 GB"),
+        numbers={"declared_bytes": 8 * GIB, "peak_bytes": 1.1 * GIB},
+    )
+    return replace(view, **fields)  # type: ignore[arg-type]
+
+
 @dataclass(slots=True)
 class _Log:
     data: bytearray = field(default_factory=bytearray)
@@ -128,12 +168,18 @@ class _Log:
 
 
 class FakeDesk:
-    """Implements ``engine.ports.Desk``; what it was asked is kept in ``submitted``, ``commands``, ``shutdowns``."""
+    """Implements ``engine.ports.Desk``; what it was asked is kept in ``submitted``, ``commands``, ``errands`` ..."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self.submitted: list[Submission] = []
         self.commands: list[Command] = []
+        self.errands: list[ResolveConflict | ApplyHint] = []
+        self.queues = QueueStatusView("queue")
+        self.cards = QueueStatusView("card")
+        self.known_strategies = StrategiesView("priority_based", "priority_based", AutoView("priority_based"))
+        self.stubborn: str | None = None
+        """A sentence here makes every conflict and hint be answered as refused."""
         self.policies: list[Policy] = []
         self.shutdowns: list[bool] = []
         self.unwilling: str | None = None
@@ -147,6 +193,8 @@ class FakeDesk:
         self._jobs: dict[JobId, JobView] = {}
         self._ticks: list[TickView] = []
         self._notices: list[Notice] = []
+        self._conflicts: dict[int, ConflictView] = {}
+        self._hints: dict[int, HintView] = {}
         self.kept_settings: SettingsPort = KeptSettings()
         """Where settings are kept; a test may give a home's own."""
         self._samples: list[MachineSample] = []
@@ -295,6 +343,24 @@ class FakeDesk:
             self._publish(notice=notice)
             return notice
 
+    def conflict(self, id: int | None = None, **fields: object) -> ConflictView:
+        """A conflict is found (or changes); any field of ConflictView may be given."""
+        with self._lock:
+            return self._tell_conflict(a_conflict_view(id or len(self._conflicts) + 1, **fields))
+
+    def hint(self, id: int | None = None, **fields: object) -> HintView:
+        """A hint is given (or changes); any field of HintView may be given."""
+        with self._lock:
+            return self._tell_hint(a_hint_view(id or len(self._hints) + 1, **fields))
+
+    def end_conflict(self, id: int, because: str = "It went away by itself.") -> None:
+        with self._lock:
+            self._tell_conflict(replace(self._conflicts[id], closed_at=self.clock(), closed_because=because))
+
+    def end_hint(self, id: int, because: str = "It no longer holds.") -> None:
+        with self._lock:
+            self._tell_hint(replace(self._hints[id], closed_at=self.clock(), closed_because=because))
+
     def write_log(self, id: str, data: bytes, attempt: int = 1) -> None:
         with self._lock:
             self._logs.setdefault((id, attempt), _Log()).data += data
@@ -340,6 +406,14 @@ class FakeDesk:
     def last_number(self) -> int | None:
         return self._last_number or None
 
+    def queue_status(self, by: str = "queue") -> QueueStatusView:
+        with self._lock:
+            return self.queues if by == "queue" else self.cards
+
+    def strategies(self) -> StrategiesView:
+        with self._lock:
+            return self.known_strategies
+
     def samples(self, since: float) -> list[MachineSample]:
         with self._lock:
             return [sample for sample in self._samples if sample.at > since]
@@ -357,6 +431,18 @@ class FakeDesk:
         with self._lock:
             newest_first = [n for n in reversed(self._notices) if before is None or (n.id or 0) < before]
             return newest_first[:limit]
+
+    def conflicts(self, *, closed: bool = False, limit: int | None = None) -> list[ConflictView]:
+        with self._lock:
+            every = [each for each in self._conflicts.values() if (each.closed_at is not None) is closed]
+        ranks = list(Severity)
+        every.sort(key=lambda each: (-(each.closed_at or 0.0), -ranks.index(Severity(each.severity)), each.id))
+        return every[:limit]
+
+    def hints(self, *, closed: bool = False, limit: int | None = None) -> list[HintView]:
+        with self._lock:
+            every = [each for each in self._hints.values() if (each.closed_at is not None) is closed]
+        return sorted(every, key=lambda each: (-(each.closed_at or 0.0), -each.id))[:limit]
 
     def settings(self) -> list[SettingView]:
         return self.kept_settings.all()
@@ -430,6 +516,29 @@ class FakeDesk:
             ids = command.ids if command.ids is not None else tuple(self._jobs)
             return [result for each in ids for result in self._act(command, each)]
 
+    async def resolve_conflict(self, id: int, way: str | None = None) -> CommandResult:
+        with self._lock:
+            self.errands.append(ResolveConflict(id, way))
+            found = self._conflicts.get(id)
+            refused = self._refusal("conflict", id, found)
+            if refused is not None or found is None:
+                return refused or CommandResult(None, Answer.UNKNOWN, f"There is no conflict {id}.")
+            chosen = [each for each in found.ways if way in (None, each.name)][:1]
+            if not chosen:
+                accepted = " and ".join(each.name for each in found.ways)
+                return CommandResult(None, Answer.REFUSED, f'"{way}" is no way out of conflict {id}: {accepted} are.')
+            self.end_conflict(id, f"Resolved: {chosen[0].label}.")
+            return CommandResult(None, Answer.DONE, f"Conflict {id} is resolved: {chosen[0].label}.")
+
+    async def apply_hint(self, id: int) -> CommandResult:
+        with self._lock:
+            self.errands.append(ApplyHint(id))
+            return self._close_hint(id, "Applied.", f"Hint {id} is applied.")
+
+    async def dismiss_hint(self, id: int) -> CommandResult:
+        with self._lock:
+            return self._close_hint(id, "Dismissed.", f"Hint {id} is dismissed.")
+
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
@@ -451,15 +560,21 @@ class FakeDesk:
             end()
 
     async def change_setting(self, name: str, text: str | None) -> SettingView:
-        with self._lock:
-            view = self.kept_settings.change(name, text)
-            self._publish(setting=view)
-        return view
+        return self._told(lambda: [self.kept_settings.change(name, text)])[0]
+
+    async def change_settings(self, texts: Mapping[str, str]) -> list[SettingView]:
+        return self._told(lambda: self.kept_settings.change_all(texts))
 
     async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        return self._told(lambda: self.kept_settings.reset(names))
+
+    def _told(self, write: Callable[[], list[SettingView]]) -> list[SettingView]:
         with self._lock:
-            views = self.kept_settings.reset(names)
-            for view in views:
+            before = {view.name for view in self.settings()}
+            views = write()
+            asked = {view.name for view in views}
+            beside = [view for view in self.settings() if view.name not in before | asked]
+            for view in (*views, *beside):
                 self._publish(setting=view)
         return views
 
@@ -474,6 +589,29 @@ class FakeDesk:
     def _unsubscribe(self, key: int) -> None:
         with self._lock:
             self._listeners.pop(key, None)
+
+    def _tell_conflict(self, view: ConflictView) -> ConflictView:
+        self._conflicts[view.id] = view
+        self._publish(conflicts=(view,))
+        return view
+
+    def _tell_hint(self, view: HintView) -> HintView:
+        self._hints[view.id] = view
+        self._publish(hints=(view,))
+        return view
+
+    def _refusal(self, what: str, id: int, found: ConflictView | HintView | None) -> CommandResult | None:
+        if found is not None and found.closed_at is not None:
+            return CommandResult(None, Answer.REFUSED, f"{what.capitalize()} {id} has ended: {found.closed_because}")
+        return None if self.stubborn is None else CommandResult(None, Answer.REFUSED, self.stubborn)
+
+    def _close_hint(self, id: int, because: str, sentence: str) -> CommandResult:
+        found = self._hints.get(id)
+        refused = self._refusal("hint", id, found)
+        if refused is not None or found is None:
+            return refused or CommandResult(None, Answer.UNKNOWN, f"There is no hint {id}.")
+        self.end_hint(id, because)
+        return CommandResult(None, Answer.DONE, sentence)
 
     def _put(self, views: Iterable[JobView]) -> None:
         views = tuple(views)
@@ -495,7 +633,10 @@ class FakeDesk:
         remembered = self._changes and self._changes[0].event_id <= after + 1
         moved = {job.id for change in self._changes if change.event_id > after for job in change.jobs}
         views = [job for job in self._jobs.values() if not remembered or job.id in moved]
-        return Change(self._event_id, self.clock(), tuple(views), (), self.status())
+        open_conflicts, open_hints = tuple(self.conflicts()), tuple(self.hints())
+        return Change(
+            self._event_id, self.clock(), tuple(views), (), self.status(), conflicts=open_conflicts, hints=open_hints
+        )
 
     def _submit_one(self, submission: Submission) -> Submitted:
         if self.refuse is not None:
@@ -549,7 +690,11 @@ class FakeDesk:
 
 
 def _view_of(spec: JobSpec, id: JobId, held: bool, now: float) -> JobView:
-    gpu = None if spec.gpu is None else GpuView(spec.gpu.count, spec.gpu.memory_bytes, spec.gpu.vendor, spec.gpu.model)
+    gpu = (
+        None
+        if spec.gpu is None
+        else GpuView(spec.gpu.count, spec.gpu.memory_bytes, spec.gpu.vendor, spec.gpu.model, spec.gpu.text)
+    )
     memory, source = (512 * 1024**2, "default") if spec.memory_bytes is None else (spec.memory_bytes, "declared")
     wait = WaitView("held", "It is held by you.") if held else WaitView("next", "It is next in line.")
     return a_job_view(

@@ -73,7 +73,7 @@ def _add_active(desk: FakeDesk, now: float) -> None:
             **more,
         )
 
-    known = EstimateView(int(13.9 * GIB), "learned", 4.0, GpuView(1.0), 5000.0)
+    known = EstimateView(int(13.9 * GIB), "learned", 4.0, GpuView(1.0, text="1"), 5000.0)
     live(
         "1",
         "train_vit.py --epochs 90",
@@ -119,7 +119,7 @@ def _add_waiting(desk: FakeDesk, now: float) -> None:
         command=("python3", "finetune.py"),
         submitted_at=now - 700,
         priority=4,
-        estimate=EstimateView(int(12.5 * GIB), "declared", 4.0, GpuView(1.0)),
+        estimate=EstimateView(int(12.5 * GIB), "declared", 4.0, GpuView(1.0, text="1")),
         waits=(
             WaitView(
                 "memory", "needs 12.5 GB, 5.5 free", {"needed_bytes": 12.5 * GIB, "free_bytes": 5.5 * GIB}, now + 1300

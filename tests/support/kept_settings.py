@@ -9,7 +9,7 @@ from typing import Any
 
 from tidegate.engine.ports import SettingRefused
 from tidegate.engine.views import SettingView
-from tidegate.settings import SETTINGS, SettingsError, find_setting
+from tidegate.settings import SETTINGS, Setting, SettingsError, find_setting
 from tidegate.settings.loading import combine
 
 FILE = Path("config.toml")
@@ -24,12 +24,15 @@ class KeptSettings:
 
     def all(self) -> list[SettingView]:
         settings = combine(FILE, {}, {}, {**self._texts, **self._fixed()})
-        return [self._view(settings.describe(setting)) for setting in SETTINGS]
+        return [self._view(settings.describe(setting)) for setting in settings.settings]
 
     def change(self, name: str, text: str | None) -> SettingView:
         if text is None:
             return self.reset([name])[0]
-        return self._take({**self._texts, name: text}, [name])[0]
+        return self.change_all({name: text})[0]
+
+    def change_all(self, texts: Mapping[str, str]) -> list[SettingView]:
+        return self._take({**self._texts, **texts}, list(texts))
 
     def reset(self, names: Sequence[str] | None) -> list[SettingView]:
         left = {} if names is None else {name: text for name, text in self._texts.items() if name not in names}
@@ -41,10 +44,10 @@ class KeptSettings:
         except SettingsError as error:
             raise SettingRefused(" ".join(error.errors)) from None
         for name in names:
-            if find_setting(name) is None:
-                raise SettingRefused(f"{name}: there is no such setting.")
+            _setting(name)
         self._texts = texts
-        return [view for view in self.all() if view.name in names]
+        there = {view.name: view for view in self.all()}
+        return [there.get(name) or self._view(combine(FILE, {}, {}, {}).describe(_setting(name))) for name in names]
 
     def _fixed(self) -> dict[str, str]:
         return {each.name: self._environ[each.variable] for each in SETTINGS if each.variable in self._environ}
@@ -54,3 +57,10 @@ class KeptSettings:
         named = {"command line": "environment" if fields["name"] in self._fixed() else "config.toml"}
         view = SettingView(**fields)
         return replace(view, source=named.get(view.source, view.source))
+
+
+def _setting(name: str) -> Setting:
+    setting = find_setting(name)
+    if setting is None:
+        raise SettingRefused(f"{name}: there is no such setting.")
+    return setting

@@ -48,10 +48,21 @@ class Toasts:
 
     def press(self, title: str, label: str) -> None:
         """The last button is at the right; a toast of ours has "Open log" first."""
+        self._press(title, 0 if label != "Open log" else 1)
+
+    def press_left(self, title: str) -> None:
+        """The left one of two narrow buttons."""
+        self._press(title, 1)
+
+    def _press(self, title: str, step: int) -> None:
         left, top, width, height = self._place(title)
-        step = 0 if label != "Open log" else 1
         x = left + width - 14 - _BUTTON_PX // 2 - step * (_BUTTON_PX + _GAP_PX)
         self._screen.click(x, top + height - _BOTTOM_PX)
+
+    def press_first_of_two(self, title: str) -> None:
+        """Wide buttons share the toast's width."""
+        left, top, width, height = self._place(title)
+        self._screen.click(left + width // 4, top + height - _BOTTOM_PX)
 
     def dismiss(self, title: str) -> None:
         left, top, _, _ = self._place(title)

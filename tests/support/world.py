@@ -190,7 +190,9 @@ class World:
             return unwilling
         intake.accept(self.engine, submissions, self.engine.state.knows, answers.append)
         self.clock.settle()
-        return answers[0]
+        [answer] = answers
+        told = None if isinstance(answer, EngineUnwilling) else intake.with_outlooks(self.engine, submissions, answer)
+        return told() if told is not None else answer
 
     def command(self, command: Command) -> list[CommandResult]:
         async def carry_out() -> list[CommandResult]:

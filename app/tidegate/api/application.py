@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from tidegate.api import errors
 from tidegate.api.context import Api
 from tidegate.api.encoding import reply
-from tidegate.api.routes import actions, config, events, health, jobs, logs, status, submissions
+from tidegate.api.routes import actions, advice, config, events, health, jobs, logs, status, submissions
 from tidegate.api.schema import ERROR_SCHEMA, view_schemas
 from tidegate.api.security import Guard
 
@@ -37,7 +37,7 @@ def make_application(api: Api, token: str) -> ASGIApp:
     )
     errors.install(app)
     native = APIRouter(prefix=PREFIX)
-    for part in (jobs, submissions, logs, actions, status, config, events, health):
+    for part in (jobs, submissions, logs, actions, advice, status, config, events, health):
         native.include_router(part.router(api))
     native.include_router(health.version_router(api))
     app.include_router(native)

@@ -11,6 +11,7 @@ import time
 
 from tidegate.api.wire import Answer, Disconnected, NoEngine, exchange, parse_json, to_json
 
+SUBMITTED_A_SECOND = 500.0  # at least, however busy the machine
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -159,7 +160,9 @@ class Client:
             "environment": dict(os.environ if environment is None else environment),
             "options": dict(options or {}),
         }
-        answered: list[dict[str, Any]] = self.post("/jobs", body)["jobs"]
+        # A hundred thousand of them take a while, and whoever gave up would not know what was taken.
+        patience_s = self.timeout_s + len(jobs) / SUBMITTED_A_SECOND
+        answered: list[dict[str, Any]] = self.post("/jobs", body, patience_s)["jobs"]
         return answered
 
     def act(self, verb: str, ids: Iterable[str] | None, **fields: object) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from tidegate.core.job import JobId
+from tidegate.engine.ports import ApplyHint, Command, Errand, ResolveConflict
 
 T = TypeVar("T")
 Decode = Callable[[Any], Any]
@@ -97,6 +98,8 @@ def _strictly(kind: Any, steps: Mapping[str, Decode], needed: tuple[str, ...], f
 
 def _decoder(hint: Any, strict: bool) -> Decode:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint == Errand:
+        return _errand
     if origin in (typing.Union, types.UnionType):
         return _either(arguments, strict)
     if origin is tuple:
@@ -193,6 +196,12 @@ def _named_tuple(kind: Any, strict: bool) -> Decode:
     hints = typing.get_type_hints(kind)
     make = _tuple(tuple(hints[name] for name in kind._fields), strict)
     return lambda value: kind(*make(value))
+
+
+def _errand(value: Mapping[str, Any]) -> Errand:
+    kind = {"resolve_conflict": ResolveConflict, "apply_hint": ApplyHint}.get(value["verb"], Command)
+    errand: Errand = _dataclass(kind, False)(value)
+    return errand
 
 
 def _job_id(value: Any) -> JobId:

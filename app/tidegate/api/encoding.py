@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic_core import PydanticSerializationError
 from pydantic_core import to_json as fast_json
 from starlette.responses import Response
 
-from tidegate.engine.ports import Change, Command, CommandResult, Notice
+from tidegate.engine.ports import ApplyHint, Change, Command, CommandResult, Errand, Notice, ResolveConflict
 
 MEDIA_TYPE = "application/json"
+RESOLVE_CONFLICT, APPLY_HINT = "resolve_conflict", "apply_hint"
+"""The verbs of errands that are no commands."""
 JOBS_AT_ONCE = 200
 """A long list is encoded in pieces of so many, because the encoder keeps the interpreter to itself meanwhile."""
 
@@ -46,7 +48,7 @@ def encode_list(name: str, items: Iterable[object]) -> Iterator[bytes]:
 def change_object(change: Change, cursor: str) -> dict[str, object]:
     """A change as JSON has it: ids are text, what did not change is left out, ``cursor`` is where to resume."""
     found: dict[str, object] = {"event_id": change.event_id, "cursor": cursor, "at": change.at}
-    for name in ("jobs", "gone", "status", "sample", "setting"):
+    for name in ("jobs", "gone", "status", "sample", "setting", "conflicts", "hints"):
         value = getattr(change, name)
         if value:
             found[name] = value
@@ -56,7 +58,11 @@ def change_object(change: Change, cursor: str) -> dict[str, object]:
 
 
 def notice_object(notice: Notice) -> dict[str, object]:
-    """A notice as JSON has it. An offer's command without its ``verb`` is what ``POST /actions/VERB`` takes."""
+    """A notice as JSON has it.
+
+    An offer's command without its ``verb`` is what ``POST /actions/VERB`` takes, or, of the verbs resolve_conflict and
+    apply_hint, with their ``id``, ``POST /conflicts/ID/resolve`` and ``POST /hints/ID/apply``.
+    """
     return {
         "id": notice.id,
         "at": notice.at,
@@ -66,8 +72,20 @@ def notice_object(notice: Notice) -> dict[str, object]:
         "text": notice.text,
         "job": None if notice.job is None else str(notice.job),
         "urgent": notice.urgent,
-        "offers": [{"label": offer.label, "command": _command_object(offer.command)} for offer in notice.offers],
+        "offers": [{"label": offer.label, "command": _errand_object(offer.command)} for offer in notice.offers],
     }
+
+
+def _errand_object(errand: Errand) -> dict[str, object]:
+    match errand:
+        case ResolveConflict(id, way):
+            return {"verb": RESOLVE_CONFLICT, "id": id, "way": way}
+        case ApplyHint(id):
+            return {"verb": APPLY_HINT, "id": id}
+        case Command():
+            return _command_object(errand)
+        case _:
+            assert_never(errand)
 
 
 def _command_object(command: Command) -> dict[str, object]:

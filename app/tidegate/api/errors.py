@@ -173,4 +173,4 @@ def _nearest(name: str) -> str:
     from tidegate.api.schema import FIELD_NAMES
 
     close = difflib.get_close_matches(name, FIELD_NAMES, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else "."
+    return f"; did you mean {close[0]}?" if close and close[0] != name else "."

@@ -15,7 +15,7 @@ from tidegate.api.decoding import decoder
 from tidegate.api.mirror import FINISHED_KEPT, PIECE, WAITING_KEPT, Mirror
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Change
-from tidegate.engine.views import JobView, SettingView, StatusView
+from tidegate.engine.views import ConflictView, HintView, JobView, SettingView, StatusView
 
 log = logging.getLogger(__name__)
 
@@ -108,12 +108,27 @@ class Follower:
         if len(jobs) == JOBS_AT_MOST:  # a long line: the finished ones stand behind what was asked for
             unfinished = sum(number for name, number in status.counts.items() if name != "finished")
             jobs += get_jobs(self._client, finished=FINISHED_KEPT, offset=unfinished, limit=FINISHED_KEPT)
-        newer.load(jobs, all_finished=sum(job.status == "finished" for job in jobs) < FINISHED_KEPT)
+        newer.load(
+            jobs,
+            all_finished=sum(job.status == "finished" for job in jobs) < FINISHED_KEPT,
+            conflicts=map(decoder(ConflictView), self._open("conflicts")),
+            hints=map(decoder(HintView), self._open("hints")),
+        )
         older, self.mirror = self.mirror, newer
         for change in older.differences(newer) if older is not None else ():
             self._deliver(change)
             if len(change.jobs) == PIECE:
                 self._closing.wait(PACE_S)
+
+    def _open(self, what: str) -> list[dict[str, Any]]:
+        """Conflicts or hints; an older engine has none."""
+        try:
+            found: list[dict[str, Any]] = self._client.get(f"/{what}")[what]
+        except ApiError as error:
+            if error.kind != "no_route":
+                raise
+            return []
+        return found
 
     def _last_number(self) -> int | None:
         try:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
+from tidegate.core.conflicts import Severity
 from tidegate.core.job import JobId
 from tidegate.engine.ports import Change
-from tidegate.engine.views import JobView, SettingView, StatusView
+from tidegate.engine.views import ConflictView, HintView, JobView, SettingView, StatusView
 
 WAITING_KEPT = 10_000
 FINISHED_KEPT = 2000
@@ -18,6 +21,7 @@ ACTIVE = frozenset({"starting", "running", "paused", "stopping"})
 PIECE = 500
 """So many jobs are in one change: a view takes a whole one in at once."""
 NOT_YET = float("inf")
+MISSED = "It ended while nobody listened to the engine."
 Place = tuple[bool, int, int, float, tuple[int, int]]
 
 
@@ -28,6 +32,8 @@ class Mirror:
         self._lock = threading.Lock()
         self._status = status
         self._settings = {setting.name: setting for setting in settings}
+        self._conflicts: dict[int, ConflictView] = {}
+        self._hints: dict[int, HintView] = {}
         self._last = last or 0
         self._active: dict[str, JobView] = {}
         self._waiting: dict[str, JobView] = {}
@@ -48,15 +54,33 @@ class Mirror:
         with self._lock:
             return list(self._settings.values())
 
+    def conflicts(self) -> list[ConflictView]:
+        """The open ones, the worst first."""
+        with self._lock:
+            return sorted(self._conflicts.values(), key=lambda each: (-_RANKS.get(each.severity, 0), each.id))
+
+    def hints(self) -> list[HintView]:
+        """The open ones, newest first."""
+        with self._lock:
+            return sorted(self._hints.values(), key=lambda each: -each.id)
+
     def note(self, number: int) -> None:
         """A job of this number was just given; it itself is still on its way here."""
         self._last = max(self._last, number)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def load(self, jobs: Iterable[JobView], all_finished: bool) -> None:
-        """Begin with these jobs; ``all_finished``: there are no finished ones beside them."""
+    def load(
+        self,
+        jobs: Iterable[JobView],
+        all_finished: bool,
+        conflicts: Iterable[ConflictView] = (),
+        hints: Iterable[HintView] = (),
+    ) -> None:
+        """Begin with these jobs and what is open; ``all_finished``: there are no finished jobs beside them."""
         with self._lock:
+            _keep_open(self._conflicts, conflicts)
+            _keep_open(self._hints, hints)
             self._all_finished = all_finished
             for job in jobs:
                 self._put(job)
@@ -67,6 +91,8 @@ class Mirror:
             self._status = change.status or self._status
             if change.setting is not None:
                 self._settings[change.setting.name] = change.setting
+            _keep_open(self._conflicts, change.conflicts)
+            _keep_open(self._hints, change.hints)
             for id in change.gone:
                 # What left the engine's memory is in its history still.
                 self._all_finished = self._all_finished and id not in self._finished
@@ -84,17 +110,23 @@ class Mirror:
         gone = tuple(id for id in mine if id not in theirs)
         known = {setting.name: setting for setting in self.settings()}
         changed = [setting for setting in newer.settings() if known.get(setting.name) != setting]
+        conflicts = _moved({each.id: each for each in self.conflicts()}, newer.conflicts(), at)
+        hints = _moved({each.id: each for each in self.hints()}, newer.hints(), at)
         pieces = [jobs[start : start + PIECE] for start in range(0, len(jobs), PIECE)]
         return [
             Change(status.event_id, at, (), gone, status),
             *(Change(status.event_id, at, piece) for piece in pieces),
             *(Change(status.event_id, at, setting=setting) for setting in changed),
+            *([Change(status.event_id, at, conflicts=conflicts, hints=hints)] if conflicts or hints else []),
         ]
 
     def everything(self) -> Change:
         """All of it as one change."""
         status, jobs = self.status, tuple(self._by_id().values())
-        return Change(status.event_id, status.machine.at or status.started_at, jobs, (), status)
+        at = status.machine.at or status.started_at
+        return Change(
+            status.event_id, at, jobs, (), status, conflicts=tuple(self.conflicts()), hints=tuple(self.hints())
+        )
 
     def _by_id(self) -> dict[str, JobView]:
         with self._lock:
@@ -158,6 +190,25 @@ class Mirror:
             start = f"{name}."
             elements = [job for group in groups for key, job in group.items() if key.startswith(start)]
         return sorted(elements, key=lambda job: job.index or 0)
+
+
+_RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
+Advice = TypeVar("Advice", bound=ConflictView | HintView)
+
+
+def _keep_open(known: dict[int, Advice], moved: Iterable[Advice]) -> None:
+    for each in moved:
+        known.pop(each.id, None)
+        if each.closed_at is None:
+            known[each.id] = each
+
+
+def _moved(before: dict[int, Advice], after: Sequence[Advice], at: float) -> tuple[Advice, ...]:
+    """What of ``after`` is not as before, and what of ``before`` has ended since."""
+    changed = [each for each in after if before.get(each.id) != each]
+    ids = {each.id for each in after}
+    ended = [replace(each, closed_at=at, closed_because=MISSED) for id, each in before.items() if id not in ids]
+    return (*changed, *ended)
 
 
 def _number(job: JobView) -> tuple[int, int]:

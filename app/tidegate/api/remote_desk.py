@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from tidegate.core.job import JobId
 from tidegate.core.policy import Policy
 from tidegate.engine.listeners import Listeners
 from tidegate.engine.ports import (
+    Answer,
     Change,
     Command,
     CommandResult,
@@ -30,7 +31,19 @@ from tidegate.engine.ports import (
     Submission,
     Submitted,
 )
-from tidegate.engine.views import JobView, LogChunk, MachineSample, SettingView, StatusView, TickView
+from tidegate.engine.views import (
+    AutoView,
+    ConflictView,
+    HintView,
+    JobView,
+    LogChunk,
+    MachineSample,
+    QueueStatusView,
+    SettingView,
+    StatusView,
+    StrategiesView,
+    TickView,
+)
 from tidegate.paths import Paths
 
 T = TypeVar("T")
@@ -39,6 +52,8 @@ log = logging.getLogger(__name__)
 ANSWER_WITHIN_S = 120.0
 HOLD_S = 5.0
 THREADS = 4
+ANSWERS = {"unknown": Answer.UNKNOWN, "refused": Answer.REFUSED, "usage": Answer.REFUSED}
+"""What the kind of a failure means where one thing was asked of one conflict or hint."""
 GONE = "The engine this window was attached to has ended. Nothing can be asked of it until an engine runs again."
 
 
@@ -173,6 +188,14 @@ class RemoteDesk:
     def last_number(self) -> int | None:
         return self._known.last
 
+    def queue_status(self, by: str = "queue") -> QueueStatusView:
+        """Without an engine, and for the loop's own thread, nothing of either."""
+        nothing = QueueStatusView(by)
+        if not self._may_wait:
+            return nothing
+        asked = self._answered(lambda: [decoder(QueueStatusView)(self._client.get("/queue-status", by=by))], [nothing])
+        return asked[0]
+
     def samples(self, since: float) -> list[MachineSample]:
         return self._list("/samples", "samples", MachineSample, since=since)
 
@@ -182,8 +205,25 @@ class RemoteDesk:
     def notices(self, before: int | None, limit: int) -> list[Notice]:
         return self._list("/notices", "notices", Notice, before=before, limit=limit)
 
+    def conflicts(self, *, closed: bool = False, limit: int | None = None) -> list[ConflictView]:
+        if closed:
+            return self._list("/conflicts", "conflicts", ConflictView, closed=True, limit=limit)
+        return self._known.conflicts()[:limit]
+
+    def hints(self, *, closed: bool = False, limit: int | None = None) -> list[HintView]:
+        if closed:
+            return self._list("/hints", "hints", HintView, closed=True, limit=limit)
+        return self._known.hints()[:limit]
+
     def _list(self, path: str, name: str, kind: type[T], **query: object) -> list[T]:
         return self._answered(lambda: list(map(decoder(kind), self._client.get(path, **query)[name])), [])
+
+    def strategies(self) -> StrategiesView:
+        """Without an engine, and for the loop's own thread, nothing of them."""
+        nothing = StrategiesView("", "", AutoView(""))
+        if not self._may_wait:
+            return nothing
+        return self._answered(lambda: [decoder(StrategiesView)(self._client.get("/strategies"))], [nothing])[0]
 
     def settings(self) -> list[SettingView]:
         return self._known.settings()
@@ -262,6 +302,27 @@ class RemoteDesk:
         answer = await self._ask(lambda: self._client.post(f"/actions/{command.verb}", body, ANSWER_WITHIN_S))
         return list(map(decoder(CommandResult), answer["results"]))
 
+    async def resolve_conflict(self, id: int, way: str | None = None) -> CommandResult:
+        return await self._settle_advice(f"/conflicts/{id}/resolve", {"way": way})
+
+    async def apply_hint(self, id: int) -> CommandResult:
+        return await self._settle_advice(f"/hints/{id}/apply")
+
+    async def dismiss_hint(self, id: int) -> CommandResult:
+        return await self._settle_advice(f"/hints/{id}/dismiss")
+
+    async def _settle_advice(self, path: str, body: object = None) -> CommandResult:
+        def post() -> CommandResult:
+            try:
+                answer = self._client.post(path, {} if body is None else body, ANSWER_WITHIN_S)
+            except ApiError as error:
+                if error.kind not in ANSWERS:
+                    raise
+                return CommandResult(None, ANSWERS[error.kind], error.sentence)
+            return decoder(CommandResult)(answer["results"][0])
+
+        return await self._ask(post)
+
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         """On a thread of its own, for it may take for ever; whoever gives up leaves it behind for some seconds."""
         if not ids:
@@ -316,6 +377,10 @@ class RemoteDesk:
     async def change_setting(self, name: str, text: str | None) -> SettingView:
         answer = await self._change("PUT", "/config", {"name": name, "value": text})
         return decoder(SettingView)(answer["setting"])
+
+    async def change_settings(self, texts: Mapping[str, str]) -> list[SettingView]:
+        answer = await self._change("PATCH", "/config", {"values": dict(texts)})
+        return list(map(decoder(SettingView), answer["settings"]))
 
     async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
         body = {"names": None if names is None else list(names)}

@@ -88,6 +88,12 @@ class ActionInput(Body):
     changes: dict[Text, Option] = Field(default_factory=dict)
 
 
+class ResolveInput(Body):
+    """``way`` is one of the conflict's own; null is the first of them, which it proposes."""
+
+    way: Text | None = None
+
+
 class WaitInput(Body):
     """Wait for these jobs to finish (``any_one``: for the first of them); ``timeout_s`` null is for ever."""
 
@@ -107,6 +113,12 @@ class ConfigInput(Body):
     ]
 
 
+class ConfigPatchInput(Body):
+    """Settings by their flat or dotted names, with their values as a person would write them."""
+
+    values: dict[Text, Annotated[str, PlainValidator(_word), WithJsonSchema({"type": "string"})]]
+
+
 class ConfigResetInput(Body):
     """Settings by their flat names; null or nothing means all."""
 
@@ -120,7 +132,17 @@ class ShutdownInput(Body):
 FIELD_NAMES = sorted(
     {
         name
-        for model in (JobInput, SubmitInput, ActionInput, WaitInput, ConfigInput, ConfigResetInput, ShutdownInput)
+        for model in (
+            JobInput,
+            SubmitInput,
+            ActionInput,
+            ResolveInput,
+            WaitInput,
+            ConfigInput,
+            ConfigPatchInput,
+            ConfigResetInput,
+            ShutdownInput,
+        )
         for name in model.model_fields
     }
 )

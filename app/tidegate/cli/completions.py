@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from tidegate.api.client import ApiError, NoEngine
 from tidegate.cli import connection, verbs
+from tidegate.cli.advice import ACTIONS as ADVICE
 from tidegate.cli.options import HELP, Given, Option, UsageError, Verb, one_of
 from tidegate.cli.output import clean, put
+from tidegate.cli.queue import ACTIONS as OF_QUEUES
 
 OFFERED_IDS = 200
 SHELLS = ("bash", "zsh", "fish")
 _FILE_VALUES = ("FILE", "DIR")
+NAMED = {**ADVICE, "queue": OF_QUEUES}
+"""Words, then the ids or names of what is there."""
 
 
 class Offer:
@@ -31,6 +35,13 @@ class Offer:
             from tidegate.cli.config import ACTIONS
 
             return list(ACTIONS)
+        if self.kind == "strategies":
+            from tidegate.settings import find_setting
+
+            setting = find_setting("strategy")
+            return list(setting.all_choices) if setting is not None else []
+        if self.kind in NAMED:
+            return list(NAMED[self.kind])
         return list(SHELLS) if self.kind == "shells" else []
 
 
@@ -91,6 +102,7 @@ def bash() -> str:
         '    case "$current" in -*) COMPREPLY=($(compgen -W "$options" -- "$current")); return ;; esac',
         '    case "$kind" in',
         '    ids) words="$(tidegate _ids 2>/dev/null | cut -f1)" ;;',
+        f'    {"|".join(NAMED)}) words="$words $(tidegate _ids "$kind" 2>/dev/null | cut -f1)" ;;',
         "    files) compopt -o default; return ;;",
         "    esac",
         '    COMPREPLY=($(compgen -W "$words" -- "$current"))',
@@ -137,6 +149,10 @@ def zsh() -> str:
         "        described=(${operands//$'\\t'/:})",
         "        _describe job described",
         "        ;;",
+        f"    {'|'.join(NAMED)})",
+        '        operands+=(${(f)"$(tidegate _ids $kind 2>/dev/null | cut -f1)"})',
+        "        compadd -a operands",
+        "        ;;",
         "    files) _files ;;",
         "    *) compadd -a operands ;;",
         "    esac",
@@ -169,6 +185,8 @@ def fish() -> str:
             lines.append(f"{after} -F")
         elif offer.words():
             lines.append(f"{after} -a '{' '.join(offer.words())}'")
+        if offer.kind in NAMED:
+            lines.append(f"{after} -a '(tidegate _ids {offer.kind} 2>/dev/null)'")
     return "\n".join(lines)
 
 
@@ -181,18 +199,33 @@ def _completions(given: Given) -> int:
     return 0
 
 
-def _ids(_given: Given) -> int:
-    """Ids and names for completion; silent when there is no engine."""
+def _ids(given: Given) -> int:
+    """Ids and names (of jobs, conflicts, hints or queues) for completion; silent when there is no engine."""
+    what = given.operands[0] if given.operands else "jobs"
+    query = {"all": True, "limit": OFFERED_IDS} if what == "jobs" else {}
     try:
-        jobs = connection.client().get("/jobs", all=True, limit=OFFERED_IDS)["jobs"]
+        if what == "queue":
+            return _queues()
+        found = connection.client().get(f"/{what}", **query)[what]
     except (NoEngine, ApiError):
         return 0
-    for job in jobs:
-        put(f"{job['id']}\t{clean(job['name'])}")
+    name = {"jobs": "name", "conflicts": "sentence", "hints": "title"}[what]
+    for each in found:
+        put(f"{each['id']}\t{clean(each[name])}")
+    return 0
+
+
+def _queues() -> int:
+    """Those that can be removed."""
+    from tidegate.settings.queue_settings import BUILT_IN
+
+    for queue in connection.client().get("/queue-status", by="queue")["queues"]:
+        if queue["name"] not in BUILT_IN:
+            put(queue["name"])
     return 0
 
 
 VERBS = {
     "completions": Verb("completions", _completions, "bash | zsh | fish", operands=(1, 1), complete="shells"),
-    "_ids": Verb("_ids", _ids, ""),
+    "_ids": Verb("_ids", _ids, "", operands=(0, 1)),
 }

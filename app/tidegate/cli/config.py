@@ -17,12 +17,12 @@ from tidegate.settings import (
     initial_file,
     load,
     remove_values,
-    write_value,
+    write_values,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from tidegate.settings import Settings
@@ -43,50 +43,65 @@ def _config(given: Given) -> int:
 
 def _get(given: Given, words: list[str]) -> int:
     wanted = _find(words[0]) if words else None
-    rows = _rows()
+    every = rows()
     if wanted is not None:
-        row = next(row for row in rows if row["name"] == wanted.name)
+        row = next((row for row in every if row["name"] == wanted.name), None)
+        if row is None:
+            raise UsageError(f"{wanted.name}: there is no such queue; tidegate queue lists them.")
         if given.flag("json"):
             put_json(row)
         else:
             put(row["text"])
         return 0
     if given.flag("json"):
-        put_json({"settings": rows})
+        put_json({"settings": every})
         return 0
     columns = (Column("SETTING"), Column("VALUE"), Column("FROM"), Column("MEANING", elastic=True, least=20))
-    put_table(columns, [[row["name"], row["text"], row["source"], row["help"]] for row in rows])
+    put_table(columns, [[row["name"], row["text"], row["source"], row["help"]] for row in every])
     return 0
 
 
-def _rows() -> list[dict[str, Any]]:
+def rows() -> list[dict[str, Any]]:
     """All settings with their values: the engine's, or what one would start with."""
     engine = connection.client()
     if engine.alive():
-        rows: list[dict[str, Any]] = connection.ask(lambda: engine.get("/config"))["settings"]
-        return rows
+        found: list[dict[str, Any]] = connection.ask(lambda: engine.get("/config"))["settings"]
+        return found
     settings = _judged(lambda: load(engine.paths))
-    return [settings.describe(setting) for setting in SETTINGS]
+    return [settings.describe(setting) for setting in settings.settings]
 
 
 def _set(_given: Given, words: list[str]) -> int:
-    name, text = words
-    setting = _find(name)
-    try:
-        setting.parse(text)
-    except ValueError:
-        raise UsageError(f"{setting.name}: {text!r} is not accepted; write {setting.accepted}.") from None
+    set_value(*words)
+    return 0
+
+
+def set_value(name: str, text: str) -> None:
+    """Change a setting: live in the engine, or in its file where none runs."""
+    set_values({name: text})
+
+
+def set_values(texts: Mapping[str, str]) -> None:
+    """Change settings, all of them or none: live in the engine, or in its file where none runs."""
+    found = {name: _find(name) for name in texts}
+    for name, setting in found.items():
+        try:
+            setting.parse(texts[name])
+        except ValueError:
+            raise UsageError(f"{setting.name}: {texts[name]!r} is not accepted; write {setting.accepted}.") from None
+    values = {setting.name: texts[name] for name, setting in found.items()}
     engine = connection.client()
     if engine.alive():
-        connection.ask(lambda: engine.request("PUT", "/config", {"name": setting.name, "value": text}))
-        if setting.needs_restart:
-            say(f"{setting.name} takes effect when Tidegate is started again.")
-        return 0
+        connection.ask(lambda: engine.request("PATCH", "/config", {"values": values}))
+        for setting in found.values():
+            if setting.needs_restart:
+                say(f"{setting.name} takes effect when Tidegate is started again.")
+        return
     engine.paths.create()
-    settings = _judged(lambda: write_value(engine.paths, setting.name, text, os.environ))
-    if settings.source(setting.name) not in ("config.toml", "default"):
-        say(f"written, but the {settings.source(setting.name)} sets {setting.name} too and stays in force.")
-    return 0
+    settings = _judged(lambda: write_values(engine.paths, values, os.environ))
+    for name in values:
+        if settings.source(name) not in ("config.toml", "default"):
+            say(f"written, but the {settings.source(name)} sets {name} too and stays in force.")
 
 
 def _reset(given: Given, words: list[str]) -> int:
@@ -96,13 +111,20 @@ def _reset(given: Given, words: list[str]) -> int:
         raise UsageError(f"the usage is: tidegate config {USAGES['reset']}")
     if not names:
         confirm(given, "config reset --all", "Let every setting be at its default again?")
-    before = {row["name"]: row["text"] for row in _rows()}
+    reset_values(names)
+    return 0
+
+
+def reset_values(names: Collection[str]) -> None:
+    """Let these settings be at their defaults again; no name: all of them."""
+    before = {row["name"]: row["text"] for row in rows()}
     engine = connection.client()
     if engine.alive():
-        body = {"names": names or None}
+        body = {"names": [*names] or None}
         after: list[dict[str, Any]] = connection.ask(lambda: engine.post("/config/reset", body))["settings"]
     else:
-        wanted = [setting for setting in SETTINGS if setting.name in names or not names]
+        known = _judged(lambda: load(engine.paths)).settings
+        wanted = [setting for setting in known if setting.name in names or not names]
         settings = _judged(lambda: remove_values(engine.paths, [setting.name for setting in wanted], os.environ))
         after = [settings.describe(setting) for setting in wanted]
     for row in after:
@@ -110,7 +132,6 @@ def _reset(given: Given, words: list[str]) -> int:
             say(f"the {row['source']} sets {row['name']}, which stays {row['text']}.")
         elif row["needs_restart"] and row["text"] != before[row["name"]] and engine.alive():
             say(f"{row['name']} takes effect when Tidegate is started again.")
-    return 0
 
 
 def _path(_given: Given, _words: list[str]) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 
 from tidegate.cli import connection
 from tidegate.cli.exit_codes import ending
-from tidegate.cli.formats import counted, duration, moment, size
+from tidegate.cli.formats import counted, duration, moment, percent, size
 from tidegate.cli.job_words import memory_of, sentence_of, state_of, state_words, waits_lines
 from tidegate.cli.options import ANY, JSON, Given, Option, UsageError, Verb
 from tidegate.cli.output import Column, clean, put, put_block, put_json, put_table, say
@@ -117,8 +117,11 @@ def _put_job(job: Job, now: float) -> None:
             ("Labels", clean(", ".join(job["labels"]))),
             ("Counts with", _estimate_words(job)),
             ("Uses", _usage_words(job)),
+            ("On card", ", ".join(str(index) for index in job["devices"])),
             ("Time limit", duration(job["time_limit_s"]) if job["time_limit_s"] is not None else ""),
             ("Not before", moment(job["begin_at"], now) if job["begin_at"] is not None else ""),
+            ("Deadline", moment(job["deadline_at"], now) if job.get("deadline_at") is not None else ""),
+            ("", clean(job.get("outlook") or "")),
             ("Preemptible", "" if job["preemptible"] else "no"),
             ("Submitted", moment(job["submitted_at"], now)),
             ("Started", moment(job["started_at"], now) if job["started_at"] is not None else ""),
@@ -144,9 +147,11 @@ def _estimate_words(job: Job) -> str:
     words = f"{size(estimate['memory_bytes'])} of memory ({estimate['source']}), {counted(estimate['cores'], 'core')}"
     gpu = estimate["gpu"]
     if gpu is not None:
-        words += f", {gpu['count']:g} cards"
-        words += f" {gpu['model']}" if gpu["model"] else ""
-        words += f" with {size(gpu['memory_bytes'])}" if gpu["memory_bytes"] else ""
+        words += f", cards {clean(gpu['text'])}"
+        expected = [size(gpu["expected_memory_bytes"])] if gpu["expected_memory_bytes"] is not None else []
+        if gpu["expected_utilisation_pct"] is not None:
+            expected.append(f"{percent(gpu['expected_utilisation_pct'])} of its time")
+        words += f" ({' and '.join(expected)}{' of each' if gpu['count'] > 1 else ''})" if expected else ""
     return words
 
 
@@ -159,9 +164,13 @@ def _usage_words(job: Job) -> str:
         words.append(f"{size(usage['peak_memory_bytes'])} at its peak")
     if usage["cores"] is not None and job["status"] != "finished":
         words.append(f"{usage['cores']:.2g} cores in {counted(usage['processes'] or 1, 'process', 'processes')}")
+    if usage.get("threads") is not None and job["status"] != "finished":
+        words.append(counted(usage["threads"], "thread"))
     if usage["cpu_s"] is not None:
         words.append(f"{duration(usage['cpu_s'])} of CPU time")
     words += [f"{size(used)} on card {card}" for card, used in usage["gpu_memory_bytes"].items()]
+    if job["status"] != "finished":
+        words += [f"{percent(pct)} of card {card}" for card, pct in usage.get("gpu_utilisation_pct", {}).items()]
     return ", ".join(words)
 
 
@@ -182,7 +191,9 @@ def _why(given: Given) -> int:
     engine = connection.client()
     jobs = _fetch(engine, given)
     if given.flag("json"):
-        pictures = [{key: job[key] for key in ("id", "name", "status", "outcome", "why", "waits")} for job in jobs]
+        pictures = [
+            {key: job[key] for key in ("id", "name", "status", "outcome", "why", "waits", "outlook")} for job in jobs
+        ]
         put_json(pictures[0] if len(pictures) == 1 else {"jobs": pictures})
         return 0
     now = time.time()
@@ -193,6 +204,8 @@ def _why(given: Given) -> int:
         put(f"{head}: {clean(sentence)}" if sentence else head)
         for line in waits_lines(job, now):
             put(f"  {clean(line)}")
+        if job.get("outlook"):
+            put(f"  {clean(job['outlook'])}")
     return 0
 
 

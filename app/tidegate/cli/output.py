@@ -24,6 +24,11 @@ _COLOURS = {
     "held": "33",
     "HIGH": "33",
     "EMERGENCY": "31;1",
+    "critical": "31;1",
+    "high": "31",
+    "medium": "33",
+    "error": "31",
+    "warning": "33",
     "heading": "1",
 }
 

@@ -57,10 +57,13 @@ def _put_one(preview: dict[str, Any]) -> None:
                 gpu.get("count"),
                 gpu.get("memory_bytes"),
                 estimate["duration_s"],
+                gpu.get("text", ""),
             )
             put(f"  counts with {words}")
         if job["time_limit_s"] is not None:
             put(f"  at most     {duration(job['time_limit_s'])}")
+        if job.get("outlook"):
+            put(f"  deadline    {clean(job['outlook'])}")
     for label in ("interpreter", "environment"):
         if understood.get(label):
             put(f"  {label:<11} {clean(str(understood[label]))}")

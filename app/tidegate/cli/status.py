@@ -34,11 +34,13 @@ def _status(given: Given) -> int:
         [
             ("Mode", _mode_words(status, now)),
             ("Memory", _memory_words(machine)),
+            ("Others", _other_words(machine)),
             ("Swap", _swap_words(machine)),
             ("CPU", _cpu_words(machine)),
             *((f"Card {card['index']}", _card_words(card)) for card in machine["cards"]),
             ("Jobs", _count_words(status["counts"])),
             ("Intake", _intake_words(status["intake"], now)),
+            ("Strategy", _strategy_words(status.get("auto"), now)),
             ("Engine", _engine_words(status)),
             *(("Alert", _alert_words(alert, now)) for alert in status.get("alerts", ())),
             ("Trouble", clean(status["journal_error"] or "")),
@@ -72,6 +74,12 @@ def _memory_words(machine: dict[str, Any]) -> str:
     if None not in lines:
         words.append(f"lines at {percent(lines[0])} and {percent(lines[1])}")
     return ", ".join(words)
+
+
+def _other_words(machine: dict[str, Any]) -> str:
+    largest = machine.get("largest_others") or ()
+    words = ", ".join(f"{clean(program['name'])} {size(program['memory_bytes'])}" for program in largest)
+    return f"most memory: {words}" if words else ""
 
 
 def _swap_words(machine: dict[str, Any]) -> str:
@@ -124,6 +132,13 @@ def _intake_words(intake: dict[str, Any], now: float) -> str:
 
 def _alert_words(alert: dict[str, Any], now: float) -> str:
     return f"{alert['severity']} since {moment(alert['since'], now)}: {clean(alert['sentence'])}"
+
+
+def _strategy_words(auto: dict[str, Any] | None, now: float) -> str:
+    if auto is None:
+        return ""
+    why = f" since {moment(auto['chosen_at'], now)}: {clean(auto['why'])}" if auto["why"] else ""
+    return f"auto: {auto['strategy']}{why}"
 
 
 def _engine_words(status: dict[str, Any]) -> str:

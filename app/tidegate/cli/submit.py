@@ -15,6 +15,7 @@ from tidegate.cli.output import Failure, put_json, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from tidegate.api.client import Client
@@ -25,7 +26,12 @@ RESOURCES = (
     Option("cpus", "Cores it uses (1 when not said).", value="N"),
     Option("mem", "Memory it will need at most: a promise, used to decide when it fits.", value="SIZE"),
     Option("mem-limit", "Memory it may use, enforced where the system can.", value="SIZE"),
-    Option("gpu", "Graphics cards: 2, 0.5, 2(V100), 8G,0.5 (memory, share) or none.", value="CARDS"),
+    Option(
+        "gpu",
+        "Graphics cards: 2, 0.5, 8G,0.5 (memory and share), 2(V100), 1(nvidia), 1(>=16G) (of that size at least), "
+        "1(~24G) (better of that size), 1(exclusive) (for itself alone), or none.",
+        value="CARDS",
+    ),
     Option("device", "Which cards: auto, cpu, 0 or 0,1.", value="CARDS"),
     Option("time", "Time it may run: 90s, 30m, 2h, 1-12:00:00; a bare number is minutes.", value="TIME"),
     Option("priority", "0 (most important) to 9; 5 when not said.", value="N"),
@@ -35,6 +41,7 @@ RESOURCES = (
     Option("begin", "Not before: 22:00, now+2h, or an ISO 8601 moment.", value="MOMENT"),
     Option("deadline", "When it should be done.", value="MOMENT"),
     Option("retries", "How often to run it again when it fails.", value="N"),
+    Option("retry-delay", "How long to wait before that, twice as long each time up to 1h: 30s.", value="TIME"),
     Option("label", "A word to find it by.", value="WORD", many=True),
     Option("env", "A variable for the job.", value="NAME=VALUE", many=True),
     Option("cwd", "The folder to run in (this one when not said).", value="DIR"),
@@ -59,6 +66,7 @@ SUBMIT_OPTIONS = (
     NO_START,
 )
 _LISTS = ("label", "env", "locks")
+AT_ONCE = 10_000  # lines in one request
 _OURS = ("each-line", "wait", "dry-run", "json", "no-start", "help")
 
 
@@ -122,12 +130,23 @@ def send(given: Given, engine: Client) -> list[dict[str, Any]]:
     """Submit, starting an engine where needed; warnings are said, ids come back."""
     jobs, options = entries(given), raw_options(given, engine)
     cwd = current_folder()
-    try:
-        answered = connection.ask_or_start(given, engine, lambda: engine.submit(jobs, cwd=cwd, options=options))
-    except Failure as failure:
-        if isinstance(failure.__cause__, Disconnected):
-            raise Failure(failure.code, f"{failure.sentence} 'tidegate list' shows whether it was accepted.") from None
-        raise
+    answered: list[dict[str, Any]] = []
+
+    def ask(some: list[Entry]) -> Callable[[], list[dict[str, Any]]]:
+        return lambda: engine.submit(some, cwd=cwd, options=options)
+
+    # All lines ask for the same, so what refuses one refuses the first; in one piece they would weigh twice as much.
+    for some in (jobs[begin : begin + AT_ONCE] for begin in range(0, len(jobs), AT_ONCE)):
+        try:
+            answered += connection.ask_or_start(given, engine, ask(some))
+        except Failure as failure:
+            sentence = failure.sentence
+            if answered:
+                sys.stdout.write("".join(f"{entry['id']}\n" for entry in answered))
+                sentence += f" The {len(answered)} jobs before were accepted."
+            if isinstance(failure.__cause__, Disconnected):
+                sentence += " 'tidegate list' shows whether it was accepted."
+            raise Failure(failure.code, sentence) from None
     for entry in answered:
         for warning in entry.get("warnings") or ():
             say(f"warning: {warning}")

@@ -23,7 +23,7 @@ class Start:
 class Pause:
     id: JobId
     reason: PauseReason
-    why: str
+    why: str | None
     resume_at: float | None = None
 
 

@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tidegate.core.estimates import at_least, estimate, holding, other_programs_bytes, seen_bytes, settled
-from tidegate.core.job import Job, JobId, Stopping
+from tidegate.core.job import Job, JobId, JobSpec, Stopping
 from tidegate.core.machine import Mode
 from tidegate.core.measuring import others_crowd
-from tidegate.core.placement import CardLedger, build_cards, choose, take
-from tidegate.core.policy import Policy
+from tidegate.core.placement import CardLedger, build_cards, choose, need_of
+from tidegate.core.policy import Policy, QueuePolicy
 from tidegate.core.reasons import WaitCode
 from tidegate.core.resources import Estimate
-from tidegate.core.state import State
+from tidegate.core.state import DEFAULT_QUEUE, State
+
+
+@dataclass(slots=True)
+class QueueUse:
+    """What the active jobs of one queue hold, against its own limits."""
+
+    policy: QueuePolicy
+    running: int = 0
+    memory_bytes: int = 0
+    cards: int = 0
+
+    def add(self, spec: JobSpec, memory_bytes: int, slots: int) -> None:
+        self.running += slots
+        self.memory_bytes += memory_bytes
+        self.cards += spec.gpu.cards if spec.gpu is not None else 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.policy.max_running is not None and self.running >= self.policy.max_running
+
+    def refuses(self, spec: JobSpec, memory_bytes: int) -> bool:
+        limits = self.policy
+        cards = spec.gpu.cards if spec.gpu is not None else 0
+        return (
+            self.is_full
+            or (limits.memory_bytes is not None and self.memory_bytes + memory_bytes > limits.memory_bytes)
+            or (limits.cards is not None and cards > 0 and self.cards + cards > limits.cards)
+        )
+
+    def could_ever_hold(self, spec: JobSpec, memory_bytes: int) -> bool:
+        """False for a job that its queue's limits refuse even while nothing else runs there."""
+        return not QueueUse(self.policy).refuses(spec, memory_bytes)
 
 
 @dataclass(slots=True)
 class Ledger:
     """What there is and what is already promised; every start of a plan is added at once.
 
-    ``held_by``: nobody may be let past this job any more; ``held_cards_by``: nobody who wants a card.
-    ``largest``: the job of ours that holds the most memory, and how much.
+    ``largest``: the job of ours that holds the most memory, and how much. ``queues``: what the jobs of each queue with
+    limits of its own hold; in a full one nobody starts. ``known_queues``: all there are. ``starts`` are those of this
+    plan. ``resting``: jobs that are paused, or will be by this plan, and hold nothing but memory.
     """
 
     now: float
@@ -43,8 +77,11 @@ class Ledger:
     cards: dict[int, CardLedger] = field(default_factory=dict)
     array_running: dict[int, int] = field(default_factory=dict)
     locks: dict[str, JobId] = field(default_factory=dict)
-    held_by: JobId | None = None
-    held_cards_by: JobId | None = None
+    queues: dict[str, QueueUse] = field(default_factory=dict)
+    known_queues: Collection[str] = ()
+    full_queues: set[str] = field(default_factory=set)
+    starts: list[tuple[JobId, Estimate]] = field(default_factory=list)
+    resting: set[JobId] = field(default_factory=set)
     gates: list[WaitCode] = field(default_factory=list)
 
     @property
@@ -53,6 +90,12 @@ class Ledger:
         if self.memory_line_bytes is None or self.other_bytes is None:
             return None
         return self.memory_line_bytes - self.other_bytes - self.reserved_bytes
+
+    def queue_use(self, queue: str) -> QueueUse | None:
+        """What the queue holds, where it has limits; jobs of one that was taken away count with the default ones."""
+        if not self.queues:
+            return None
+        return self.queues.get(queue if queue in self.known_queues else DEFAULT_QUEUE)
 
     def take(self, job: Job, figure: Estimate, devices: tuple[int, ...]) -> None:
         """Add a start of this plan."""
@@ -65,32 +108,68 @@ class Ledger:
         if not figure.known:
             self.unsettled = job.id
             self.unknown_starts_left -= 1
-        take(job.spec, job.id, devices, self.cards)
+        need = need_of(job.spec, figure)
+        if need is not None:
+            for index in devices:
+                self.cards[index].take(job.id, need)
         if job.id.index is not None:
             self.array_running[job.id.number] = self.array_running.get(job.id.number, 0) + 1
         for lock in job.spec.locks:
             self.locks[lock] = job.id
+        use = self.queue_use(job.spec.queue)
+        if use is not None:
+            use.add(job.spec, figure.memory_bytes, 1)
+        self.starts.append((job.id, figure))
 
     def has_place_for(self, job: Job) -> bool:
         """Whether a paused job may go on: its memory is still its own, but not cores, worker slot or cards (D6)."""
+        return not self.lacks_to_go_on(job)
+
+    def lacks_to_go_on(self, job: Job) -> list[WaitCode]:
+        """What keeps a paused job from going on."""
+        codes = []
         if self.slots_max is not None and self.slots >= self.slots_max:
-            return False
+            codes.append(WaitCode.WORKERS)
+        use = self.queue_use(job.spec.queue)
+        if use is not None and use.is_full:
+            codes.append(WaitCode.QUEUE_LIMIT)
         if self.cores and self.reserved_cores + _cores(job) > self.cores + 1e-9:
-            return False
-        share = job.spec.gpu.share if job.spec.gpu is not None else 0.0
-        cards = (self.cards[index] for index in job.attempts[-1].devices if index in self.cards)
-        return all(card.share + share <= 1.0 + 1e-9 for card in cards)
+            codes.append(WaitCode.CPU)
+        need = need_of(job.spec, job.estimate)
+        if need is not None:
+            # Others are not asked: a job that keeps its memory on a card should rather use the card than wait for them.
+            cards = (self.cards[index] for index in job.attempts[-1].devices if index in self.cards)
+            if any(card.share + need.share > 1.0 + 1e-9 for card in cards):
+                codes.append(WaitCode.GPU_BUSY)
+        return codes
+
+    def stand_down(self, job: Job) -> None:
+        """A job is paused by this plan: it keeps its memory, also on cards, and nothing else (D6)."""
+        self.resting.add(job.id)
+        self.slots -= 1
+        self.running -= 1
+        if (use := self.queue_use(job.spec.queue)) is not None:
+            use.running -= 1
+        self.reserved_cores -= _cores(job)
+        need = need_of(job.spec, job.estimate)
+        for index in job.attempts[-1].devices:
+            if index in self.cards and need is not None:
+                self.cards[index].share -= need.share
 
     def take_back(self, job: Job) -> None:
         """A paused job goes on, or its place is kept for it."""
+        self.resting.discard(job.id)
         self.slots += 1
         self.running += 1
+        if (use := self.queue_use(job.spec.queue)) is not None:
+            use.running += 1
         self.reserved_cores += _cores(job)
         if _unknown(job) and not settled(job, self.policy, self.now):
             self.unsettled = job.id
+        need = need_of(job.spec, job.estimate)
         for index in job.attempts[-1].devices:
-            if index in self.cards and job.spec.gpu is not None:
-                self.cards[index].share += job.spec.gpu.share
+            if index in self.cards and need is not None:
+                self.cards[index].share += need.share
 
 
 def _unknown(job: Job) -> bool:
@@ -107,6 +186,8 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
     policy, machine = state.policy, state.machine
     ledger = Ledger(now, policy, machine.mode)
     active = list(state.active.values())
+    ledger.queues = {name: QueueUse(queue) for name, queue in state.limited_queues.items()}
+    ledger.known_queues = state.queues
     ours = reserved = running = most = 0
     reserved_cores = 0.0
     for job in active:
@@ -118,6 +199,8 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
             most, ledger.largest = memory, (job.id, memory)
         reserved_cores += cores
         running += slots
+        if not slots:
+            ledger.resting.add(job.id)
         if job.usage is not None and job.usage.memory_bytes is not None:
             ours += job.usage.memory_bytes
         # A job told to end grows no more; one that waits for its first reading may.
@@ -125,6 +208,8 @@ def open_ledger(state: State, now: float, available_bytes: int | None = None) ->
             ledger.unsettled = job.id
         for lock in job.spec.locks:
             ledger.locks[lock] = job.id
+        if (use := ledger.queue_use(job.spec.queue)) is not None:
+            use.add(job.spec, memory, slots)
     ledger.reserved_bytes, ledger.reserved_cores = reserved, reserved_cores
     ledger.slots = ledger.running = running
     ledger.array_running = dict(state.array_running)
@@ -229,9 +314,12 @@ def failing(
         if lock in ledger.locks:
             codes.append(WaitCode.LOCK)
             break
+    use = ledger.queue_use(spec.queue)
+    if use is not None and use.refuses(spec, figure.memory_bytes):
+        codes.append(WaitCode.QUEUE_LIMIT)
     devices: tuple[int, ...] = ()
     if spec.gpu is not None:
-        devices, refused = choose(spec, ledger.cards, policy)
+        devices, refused = choose(spec, ledger.cards, policy, figure, state.placement_of(spec.queue))
         if refused is not None:
             codes.append(refused)
     return codes, devices

@@ -1,8 +1,9 @@
-"""Whether a graphics card is the one a job wishes for: vendor and model words against the driver's name (D5)."""
+"""Whether a graphics card is of the kind a job wishes for: maker, model words, size (D5)."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 VENDORS: tuple[str, ...] = ("nvidia", "amd", "intel")
 
@@ -12,6 +13,9 @@ _VENDOR_WORDS = frozenset(
 )
 # An "RTX 3080 Ti" is another card than an "RTX 3080".
 _VARIANT_WORDS = frozenset(("ti", "super", "xt", "xtx"))
+
+# A driver reports less than the name on the box: of 16 GB on a T4 it is 15 GiB.
+_REPORTED = 0.93
 
 
 def vendor_of(name: str) -> str:
@@ -27,6 +31,7 @@ def _parts(text: str) -> list[str]:
     return [part for part in re.findall(r"[a-z]+|[0-9]+", text.lower()) if part not in _VENDOR_WORDS]
 
 
+@lru_cache(maxsize=1024)
 def card_matches(name: str, vendor: str | None, model: str | None) -> bool:
     """True when the card called ``name`` fits the wish; a wish of None fits every card."""
     if vendor is not None and vendor_of(name) != vendor.lower():
@@ -41,3 +46,8 @@ def card_matches(name: str, vendor: str | None, model: str | None) -> bool:
         if have[start:end] == wish and not (end < len(have) and have[end] in _VARIANT_WORDS):
             return True
     return False
+
+
+def is_large_enough(total_bytes: int | None, wanted_bytes: int | None) -> bool:
+    """True when a card is sold with this much memory or more; a size nobody knows may be enough."""
+    return total_bytes is None or wanted_bytes is None or total_bytes >= _REPORTED * wanted_bytes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tidegate.core.job import AfterCondition, Dependency, Finished, Job, Outcome
+from collections.abc import Iterable
+
+from tidegate.core.job import AfterCondition, Dependency, Finished, Job, JobId, Outcome
 from tidegate.core.state import State
 
 
@@ -29,6 +31,25 @@ def still_open(state: State, dependency: Dependency) -> bool:
 def unmet(state: State, job: Job) -> list[Dependency]:
     """The dependencies that still keep this job waiting."""
     return [dependency for dependency in job.spec.after if still_open(state, dependency)]
+
+
+def cycle(state: State, id: JobId, after: Iterable[Dependency]) -> list[JobId] | None:
+    """The way from a job over what it would wait for back to itself, itself left out; None when there is none."""
+    ways = [[dependency.job] for dependency in after]
+    seen: set[JobId] = set()
+    while ways:
+        way = ways.pop()
+        awaited = way[-1]
+        if awaited == id or (awaited.index is None and awaited.number == id.number):
+            return way[:-1]
+        if awaited in seen:
+            continue
+        seen.add(awaited)
+        for each in [awaited] if awaited in state.jobs else state.elements(awaited.number):
+            job = state.jobs[each]
+            if job.outcome is None:
+                ways += [[*way, dependency.job] for dependency in job.spec.after]
+    return None
 
 
 def broken(state: State, job: Job) -> Dependency | None:

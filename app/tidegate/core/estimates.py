@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tidegate.core.job import Attempt, Job, JobKind, JobSpec, Paused, Running, Starting, Stopping
 from tidegate.core.policy import Policy
 from tidegate.core.prediction import RUNS_TO_TRUST, Profile
-from tidegate.core.resources import Estimate, EstimateSource
+from tidegate.core.resources import CardNeed, Estimate, EstimateSource, GpuRequest
 
 UNDECLARED_MARGIN = 1.2
 
@@ -26,16 +26,32 @@ def estimate(spec: JobSpec, profile: Profile | None, policy: Policy, available_b
     cores = 1.0 if spec.cores is None else spec.cores
     duration = profile.typical_duration_s if profile is not None else None
     learned = profile.learned_memory_bytes if profile is not None else None
+    card = None if spec.gpu is None else card_need(spec.gpu, profile)
     declared = spec.memory_bytes
     if declared is not None and (learned is None or declared <= learned):
-        return _figure(declared, EstimateSource.DECLARED, cores, spec.gpu, duration)
+        return _figure(declared, EstimateSource.DECLARED, cores, spec.gpu, duration, card)
     if learned is not None:
-        return _figure(learned, EstimateSource.LEARNED, cores, spec.gpu, duration)
+        return _figure(learned, EstimateSource.LEARNED, cores, spec.gpu, duration, card)
     python = spec.kind in (JobKind.PYTHON, JobKind.NOTEBOOK)
     default = policy.default_memory_python_bytes if python else policy.default_memory_other_bytes
     if available_bytes is not None:
         default = min(default, available_bytes // 2)
-    return _figure(default, EstimateSource.DEFAULT, cores, spec.gpu, duration)
+    return _figure(default, EstimateSource.DEFAULT, cores, spec.gpu, duration, card)
+
+
+@lru_cache(maxsize=4096)
+def _need(request: GpuRequest, learned_bytes: int | None, learned_share: float | None) -> CardNeed:
+    memory = min((size for size in (request.memory_bytes, learned_bytes) if size is not None), default=None)
+    # Whoever wants a card for itself keeps all of it, however little it was seen to use.
+    share = request.share if learned_share is None or request.exclusive else learned_share
+    return CardNeed(share, memory)
+
+
+def card_need(request: GpuRequest, profile: Profile | None) -> CardNeed:
+    """What each card is expected to give: memory as for RAM, utilisation as learned, else the share asked for."""
+    if profile is None:
+        return _need(request, None, None)
+    return _need(request, profile.learned_card_bytes, profile.learned_card_share)
 
 
 def seen_bytes(job: Job) -> int | None:
@@ -46,7 +62,9 @@ def seen_bytes(job: Job) -> int | None:
 
 def at_least(figure: Estimate, seen: int, line_bytes: int | None) -> Estimate:
     """It needed more than was thought, and had not shown all of it: what it had and a margin, but never what no run
-    could have, or it would start and be ended in a circle."""
+    could have, or it would start and be ended in a circle. One that has kept its promise is believed."""
+    if figure.source is EstimateSource.DECLARED and seen <= figure.memory_bytes:
+        return figure
     wanted = int(seen * UNDECLARED_MARGIN)
     if line_bytes is not None:
         wanted = min(wanted, line_bytes)
@@ -69,6 +87,7 @@ def group_key(
         spec.gpu,
         spec.device,
         spec.locks,
+        spec.time_limit_s,
         array_number if spec.array_parallel else None,
         seen,
     )

@@ -32,6 +32,7 @@ class JobRestored:
 class JobHeld:
     at: float
     id: JobId
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class JobPaused:
     id: JobId
     reason: PauseReason
     resume_at: float | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,33 @@ class PolicyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyRemembered:
+    """A strategy wants to know this at the next plan; ``section`` is the place of its section in line."""
+
+    at: float
+    section: int
+    memory: object
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyChosen:
+    """Where the settings say auto, this strategy orders the queues from now on, and why."""
+
+    at: float
+    strategy: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFailed:
+    """A strategy raised; its queues go on under ``priority_based`` until the settings change."""
+
+    at: float
+    strategy: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActionRejected:
     """An action was found invalid when it was carried out; nothing happened."""
 
@@ -308,6 +337,9 @@ Event = (
     | ModeChanged
     | IntakeChanged
     | PolicyChanged
+    | StrategyRemembered
+    | StrategyFailed
+    | StrategyChosen
     | ActionRejected
     | ClockRebased
     | JournalHealthChanged

@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from tidegate.core.admission import Ledger, could_ever_fit, expected, failing
+from collections.abc import Callable
+
+from tidegate.core.admission import Ledger, QueueUse, could_ever_fit, expected, failing
+from tidegate.core.card_reasons import cards_in_the_way, explain_cards
 from tidegate.core.dependencies import unmet
-from tidegate.core.job import Held, Job, JobId, Paused, PauseReason, Queued, Running, Starting
+from tidegate.core.job import (
+    HELD_BY_USER,
+    Held,
+    Job,
+    JobId,
+    Paused,
+    PauseReason,
+    Queued,
+    Running,
+    Starting,
+    failed_runs,
+)
 from tidegate.core.machine import Mode
-from tidegate.core.placement import CardLedger, eligible, refusal
 from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
-from tidegate.core.state import State
+from tidegate.core.state import State, what_it_raised
+from tidegate.core.strategies.protocol import Explains
 from tidegate.core.texts import format_duration, format_moment, format_size
 from tidegate.core.thawing import thaw_allowed_at
 
 _TURN = frozenset({WaitCode.WORKERS, WaitCode.CPU})
 """Pass by themselves as jobs end, so they tell least: what the job needs and does not get comes before them."""
 
-CARDS_NAMED = 2
+
+Holder = Callable[[Job], JobId | None]
+"""Names the blocked job that one which would fit may not pass."""
 
 
-def explain_all(state: State, job: Job, ledger: Ledger) -> tuple[WaitReason, ...]:
+def explain_all(state: State, job: Job, ledger: Ledger, holder: Holder) -> tuple[WaitReason, ...]:
     """Every reason why this job is not running, the most telling first; empty for one that runs or has ended."""
     match job.status:
-        case Held():
-            return (WaitReason(WaitCode.HELD, "on hold until you release it"),)
+        case Held(why=why):
+            text = "on hold until you release it" if why == HELD_BY_USER else f"on hold: {why}"
+            return (WaitReason(WaitCode.HELD, text),)
         case Paused():
             return (_paused(state, job, ledger),)
         case Queued() if job.id in state.parked:
             return tuple(_parked(state, job, ledger.now))
         case Queued():
-            return tuple(_queued(state, job, ledger))
+            return tuple(_queued(state, job, ledger, holder))
         case _:
             return ()
 
@@ -44,12 +61,12 @@ def _paused(state: State, job: Job, ledger: Ledger) -> WaitReason:
         text = (
             "goes on as soon as there is memory for it"
             if status.reason is PauseReason.MEMORY
-            else ("waits for a free place to go on")
+            else f"waits for a free place to go on{_full_queue(job, ledger)}{cards_in_the_way(state, job, ledger)}"
         )
         return WaitReason(WaitCode.WAITING_TO_RESUME, text)
     match status.reason:
         case PauseReason.USER:
-            text = f"paused by you {since} ago"
+            text = f"paused {since} ago: {status.why}" if status.why else f"paused by you {since} ago"
         case PauseReason.QUEUE:
             text = f"the queue was paused {since} ago"
         case PauseReason.MEMORY:
@@ -62,7 +79,10 @@ def _paused(state: State, job: Job, ledger: Ledger) -> WaitReason:
         case PauseReason.GPU:
             text = f"paused for GPU memory {since} ago"
         case PauseReason.SCHEDULING:
-            text = f"paused for another job {since} ago"
+            own = _of_strategy(state, job, ledger, [])
+            if own is not None:
+                return own
+            text = f"paused {since} ago: {status.why}" if status.why else f"paused for another job {since} ago"
     if status.resume_at is not None:
         text += f", until {format_moment(status.resume_at, ledger.now)}"
     return WaitReason(WaitCode.PAUSED, text, until=status.resume_at)
@@ -73,6 +93,8 @@ def _parked(state: State, job: Job, now: float) -> list[WaitReason]:
     begin = job.spec.begin_at
     if begin is not None and begin > now:
         reasons.append(WaitReason(WaitCode.BEGIN, f"starts no earlier than {format_moment(begin, now)}", until=begin))
+    if isinstance(job.status, Queued) and job.status.not_before is not None and job.status.not_before > now:
+        reasons.append(_tries_again(job, job.status.not_before, now))
     waiting = unmet(state, job)
     if waiting:
         names = [_called(state, d.job) for d in waiting[:3]]
@@ -81,27 +103,45 @@ def _parked(state: State, job: Job, now: float) -> list[WaitReason]:
     return reasons or [WaitReason(WaitCode.NEXT, "starts next")]
 
 
+def _tries_again(job: Job, at: float, now: float) -> WaitReason:
+    """``tries again at 14:32 (attempt 2 of 4, exit 1)``; runs that were ended for others' sake are not counted."""
+    failed, most = failed_runs(job), job.spec.retries + 1
+    why = f", {job.attempts[-1].why}" if job.attempts and job.attempts[-1].why else ""
+    text = f"tries again at {format_moment(at, now)} (attempt {failed + 1} of {most}{why})"
+    return WaitReason(WaitCode.RETRY, text, {"attempt": failed + 1, "most": most}, until=at)
+
+
 def _name(state: State, id: JobId) -> str:
     ids = state.elements(id.number) if id not in state.jobs else [id]
     return state.jobs[ids[0]].spec.name if ids else "job"
 
 
-def _queued(state: State, job: Job, ledger: Ledger) -> list[WaitReason]:
+def _queued(state: State, job: Job, ledger: Ledger, holder: Holder) -> list[WaitReason]:
     figure = expected(state, job, ledger)
     codes, _ = failing(state, job, figure, ledger)
     codes.sort(key=_TURN.__contains__)
     reasons = [explain(code, state, job, figure, ledger) for code in codes]
+    own = _of_strategy(state, job, ledger, codes)
+    if own is not None:
+        reasons.insert(0, own)
     if reasons:
         return reasons
-    if _holder(job, ledger) is not None:
-        return [explain(WaitCode.BEHIND, state, job, figure, ledger)]
+    ahead = holder(job)
+    if ahead is not None:
+        return [behind(state, ahead)]
     return [WaitReason(WaitCode.NEXT, "starts next")]
 
 
-def _holder(job: Job, ledger: Ledger) -> JobId | None:
-    """The job that was passed often enough and holds this one up."""
-    holder = ledger.held_by or (ledger.held_cards_by if job.spec.gpu is not None else None)
-    return None if holder == job.id else holder
+def _of_strategy(state: State, job: Job, ledger: Ledger, codes: list[WaitCode]) -> WaitReason | None:
+    """What the strategy of its queue does to this job, where it tells."""
+    section = state.section_of(job.spec.queue)
+    if not isinstance(section.strategy, Explains):
+        return None
+    try:
+        return section.strategy.reason(state, job, ledger, codes)
+    except Exception as error:  # noqa: BLE001 (a strategy is others' code; who asks why gets the other reasons)
+        code = WaitCode.PAUSED if isinstance(job.status, Paused) else WaitCode.TURN
+        return WaitReason(code, f"its strategy {section.name} cannot say why: {what_it_raised(error)}")
 
 
 def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Ledger) -> WaitReason:
@@ -149,23 +189,59 @@ def explain(code: WaitCode, state: State, job: Job, figure: Estimate, ledger: Le
             limit = job.spec.array_parallel or 0
             return WaitReason(code, f"at most {limit} of this array run at once", {"most": limit})
         case WaitCode.BEHIND:
-            holder = _holder(job, ledger)
-            name = _called(state, holder) if holder is not None else "a job"
-            return WaitReason(code, f"behind {name}, which was passed often enough")
+            return behind(state, None)
+        case WaitCode.QUEUE_LIMIT:
+            return _queue_limit(job, figure, ledger)
         case WaitCode.LOCK:
             return _lock(state, job, ledger)
-        case WaitCode.GPU_MEMORY:
-            return _gpu_memory(state, job, ledger)
-        case WaitCode.GPU_BUSY:
-            count = job.spec.gpu.count if job.spec.gpu is not None else 1
-            users = _card_users(state, _refusing(job, ledger, code))
-            return WaitReason(code, f"needs {_cards(count)} · {users or 'none is free enough'}")
-        case WaitCode.GPU_HOT:
-            return WaitReason(code, f"the GPU is over {policy.gpu_stop_temperature_c:g} °C and takes nothing new")
-        case WaitCode.GPU_UNREADABLE:
-            return WaitReason(code, "the GPU cannot be read")
+        case WaitCode.GPU_MEMORY | WaitCode.GPU_BUSY | WaitCode.GPU_HOT | WaitCode.GPU_UNREADABLE:
+            return explain_cards(code, state, job, figure, ledger)
         case _:
             return WaitReason(code, str(code).replace("_", " "))
+
+
+def behind(state: State, ahead: JobId | None) -> WaitReason:
+    """It would fit, but would take what a job before it waits for."""
+    name = _called(state, ahead) if ahead is not None else "a job"
+    return WaitReason(WaitCode.BEHIND, f"behind {name}: it would take what that one waits for")
+
+
+def _queue_limit(job: Job, figure: Estimate, ledger: Ledger) -> WaitReason:
+    """Which of its queue's own limits is reached."""
+    code = WaitCode.QUEUE_LIMIT
+    use = ledger.queue_use(job.spec.queue)
+    if use is None:
+        return WaitReason(code, f"the queue {job.spec.queue} is at its limit")
+    limits, name = use.policy, use.policy.name
+    if use.is_full:
+        numbers = {"running": float(use.running), "most": float(limits.max_running or 0)}
+        return WaitReason(code, _is_full(use), numbers)
+    if limits.memory_bytes is not None and use.memory_bytes + figure.memory_bytes > limits.memory_bytes:
+        free = max(0, limits.memory_bytes - use.memory_bytes)
+        text = (
+            f"needs {format_size(figure.memory_bytes)}, {format_size(free)} left of the"
+            f" {format_size(limits.memory_bytes)} of the queue {name}"
+        )
+        return WaitReason(code, text, {"needed_bytes": float(figure.memory_bytes), "free_bytes": float(free)})
+    most = limits.cards or 0
+    text = f"needs {_gpus(job.spec.gpu.cards)}, " if job.spec.gpu is not None and job.spec.gpu.cards > 1 else ""
+    text += f"the queue {name} holds {use.cards} of at most {_gpus(most)}"
+    return WaitReason(code, text, {"held": float(use.cards), "most": float(most)})
+
+
+def _is_full(use: QueueUse) -> str:
+    most = use.policy.max_running or 0
+    return f"the queue {use.policy.name} runs {use.running} of at most {most} {'job' if most == 1 else 'jobs'}"
+
+
+def _full_queue(job: Job, ledger: Ledger) -> str:
+    """That its own queue keeps a paused job from going on; empty: it does not."""
+    use = ledger.queue_use(job.spec.queue)
+    return f" · {_is_full(use)}" if use is not None and use.is_full else ""
+
+
+def _gpus(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
 
 
 def _memory(state: State, figure: Estimate, ledger: Ledger) -> WaitReason:
@@ -215,59 +291,9 @@ def _lock(state: State, job: Job, ledger: Ledger) -> WaitReason:
     return WaitReason(WaitCode.LOCK, "another job has its lock")
 
 
-def _gpu_memory(state: State, job: Job, ledger: Ledger) -> WaitReason:
-    wanted = job.spec.gpu.memory_bytes if job.spec.gpu is not None else None
-    full = _refusing(job, ledger, WaitCode.GPU_MEMORY)
-    users = _card_users(state, full)
-    by_whom = f" · {users}" if users else ""
-    if wanted is None:
-        return WaitReason(WaitCode.GPU_MEMORY, f"the GPU's memory is nearly full{by_whom}")
-    best = max(0, max((card.free_bytes for card in full), default=0))
-    text = f"needs {format_size(wanted)} of GPU memory, {format_size(best)} free"
-    if len(ledger.cards) > 1:
-        text += " on the emptiest card"
-    return WaitReason(WaitCode.GPU_MEMORY, text + by_whom, {"needed_bytes": float(wanted), "free_bytes": float(best)})
-
-
-def _refusing(job: Job, ledger: Ledger, code: WaitCode) -> list[CardLedger]:
-    """The cards that this job could use and that cannot take it for this reason."""
-    request = job.spec.gpu
-    if request is None:
-        return []
-    return [
-        card
-        for card in ledger.cards.values()
-        if eligible(job.spec, card.reading) and refusal(request, card, ledger.policy) is code
-    ]
-
-
-def _card_users(state: State, cards: list[CardLedger]) -> str:
-    """``GPU 0 is used by train.py (job 3), GPU 1 by other programs``: whom one would have to wait for."""
-    parts: list[str] = []
-    for card in cards[:CARDS_NAMED]:
-        names = [_called(state, id) for id in card.holders[:1]] or ["other programs"]
-        if len(card.holders) > 1:
-            names.append(f"{len(card.holders) - 1} more")
-        verb = "" if parts else "is used "
-        parts.append(f"GPU {card.reading.index} {verb}by {' and '.join(names)}")
-    if len(cards) > CARDS_NAMED:
-        parts.append(f"{_more(len(cards) - CARDS_NAMED)} too")
-    return ", ".join(parts)
-
-
-def _more(count: int) -> str:
-    return "1 more card" if count == 1 else f"{count} more cards"
-
-
 def _until(text: str, until: float | None, now: float) -> str:
     return text if until is None else f"{text} until {format_moment(until, now)}"
 
 
 def _cores(count: float) -> str:
     return "1 core" if count == 1 else f"{count:g} cores"
-
-
-def _cards(count: float) -> str:
-    if count < 1:
-        return f"{count:g} of a GPU"
-    return "a GPU" if count == 1 else f"{count:g} GPUs"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from tidegate.core.reasons import WaitReason
 from tidegate.core.resources import Estimate, GpuRequest
 
+LONGEST_RETRY_DELAY_S = 3600.0
+
 
 class JobId(NamedTuple):
     """A small integer, never reused in a home; elements of an array carry their index: 7, 7.3."""
@@ -109,6 +111,7 @@ class JobSpec:
     array_size: int | None = None
     array_parallel: int | None = None
     retries: int = 0
+    retry_delay_s: float = 0.0
     labels: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     dedupe_key: str | None = None
@@ -120,6 +123,7 @@ class JobSpec:
     slurm_names: bool = False
     stdout_path: str | None = None
     stderr_path: str | None = None
+    user: str | None = None
 
     @property
     def may_rerun(self) -> bool:
@@ -142,13 +146,19 @@ class PauseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Queued:
+    """``not_before``: when a job that failed is tried again."""
+
     since: float
+    not_before: float | None = None
+
+
+HELD_BY_USER = "held by you"
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     since: float
-    why: str = "held by you"
+    why: str = HELD_BY_USER
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +182,17 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Stopped but alive. ``wants_resume`` is set when its user asked for it and admission has to agree."""
+    """Stopped but alive. ``wants_resume`` is set when its user asked for it and admission has to agree.
+
+    ``why`` is said of pauses for another job's sake, and where a user's pause is part of something larger.
+    """
 
     since: float
     run: RunRef
     reason: PauseReason
     wants_resume: bool = False
     resume_at: float | None = None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +231,10 @@ STATUS_NAMES: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One run of a job, as it is kept. ``ended_at`` is None while it runs."""
+    """One run of a job, as it is kept. ``ended_at`` is None while it runs.
+
+    ``strategy`` is the one that let it start; None: nobody wrote that down yet.
+    """
 
     number: int
     token: str
@@ -235,17 +252,51 @@ class Attempt:
     reserved_bytes: int | None = None
     devices: tuple[int, ...] = ()
     waited_for: str | None = None
+    strategy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """What a live job's processes have in their hands that only one job should have at a time; refreshed rarely.
+
+    ``writes`` are regular files open for writing only (not its own log), ``ports`` TCP ports it listens on,
+    ``environments`` the folders of virtual environments its interpreters run from, ``appends`` files it only adds to.
+    What is open for reading and writing, as databases and lock files are, is meant to be shared.
+    """
+
+    writes: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
+    environments: tuple[str, ...] = ()
+    appends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a live job was last measured to use; None where it could not be read."""
+    """What a live job was last measured to use; None where it could not be read.
+
+    ``gpu_memory_bytes`` and ``gpu_utilisation_pct`` are (card, figure) for each card it was seen on.
+    """
 
     at: float
     memory_bytes: int | None = None
     cores: float | None = None
     processes: int | None = None
     gpu_memory_bytes: tuple[tuple[int, int], ...] = ()
+    gpu_utilisation_pct: tuple[tuple[int, float], ...] = ()
+    threads: int | None = None
+    touches: Touches | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CardUse:
+    """What this run has shown on cards so far: the most memory on one, and the mean utilisation of its busiest one.
+
+    ``readings`` is how many readings that mean is of.
+    """
+
+    peak_bytes: int | None = None
+    utilisation_pct: float | None = None
+    readings: int = 0
 
 
 @dataclass(slots=True)
@@ -262,6 +313,7 @@ class Job:
     estimate: Estimate | None = None
     usage: Usage | None = None
     peak_memory_bytes: int | None = None
+    card_use: CardUse | None = None
     growth_bytes_s: float = 0.0
     settle_base_bytes: int | None = None
     settle_since: float | None = None
@@ -283,13 +335,37 @@ class Job:
         return STATUS_NAMES[type(self.status)]
 
     @property
-    def order_key(self) -> tuple[int, int, int]:
-        """Where it stands in line: priority first, then what the user put first, then arrival."""
-        return (self.spec.priority, self.rank, self.sequence)
-
-    @property
     def outcome(self) -> Outcome | None:
         return self.status.outcome if isinstance(self.status, Finished) else None
+
+
+def not_before(job: Job) -> float | None:
+    """Until when a queued job waits for time alone: its begin, or its next try."""
+    again = job.status.not_before if isinstance(job.status, Queued) else None
+    return max((moment for moment in (job.spec.begin_at, again) if moment is not None), default=None)
+
+
+def failed_runs(job: Job) -> int:
+    """How many of its runs failed; those that were ended for others' sake do not count."""
+    return sum(attempt.outcome is Outcome.FAILED for attempt in job.attempts)
+
+
+def tries_again_at(job: Job, failed_at: float) -> float | None:
+    """When a job that failed is tried again: its delay doubles with every failure, up to an hour; None: at once."""
+    delay_s = job.spec.retry_delay_s
+    if delay_s <= 0:
+        return None
+    doubled_s = delay_s * 2.0 ** min(failed_runs(job) - 1, 30)
+    return failed_at + min(doubled_s, max(delay_s, LONGEST_RETRY_DELAY_S))
+
+
+def worked_core_s(job: Job, now: float) -> float:
+    """Core-seconds that its newest run has had so far, on the cores it was given; paused time does not count."""
+    attempt = job.attempt
+    if attempt is None or attempt.started_at is None:
+        return 0.0
+    until = job.status.since if isinstance(job.status, Paused) else now
+    return max(0.0, until - attempt.started_at - attempt.paused_s) * (job.estimate.cores if job.estimate else 1.0)
 
 
 def time_limit_at(job: Job) -> float | None:

@@ -26,10 +26,11 @@ class CardMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
-    """A process on a card; ``memory_bytes`` is None where the driver does not say."""
+    """A process on a card; its memory and its part of the card's work are None where the driver does not say."""
 
     pid: int
     memory_bytes: int | None
+    utilisation_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,19 @@ class GpuReading:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherProgram:
+    """A program that is not ours, all its processes together, as a person would call it."""
+
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MachineReading:
     """One reading of the whole machine. Sizes in bytes, rates per second; None is unknown, never 0.
 
-    ``other_cpu_cores`` is what programs that are not ours used in the last interval, in cores.
+    ``other_cpu_cores`` is what programs that are not ours used in the last interval, in cores; ``largest_others`` the
+    few of them that use the most memory, largest first, looked up rarely.
     """
 
     at: float
@@ -76,6 +86,7 @@ class MachineReading:
     net_received_bytes_s: float | None = None
     net_sent_bytes_s: float | None = None
     gpus: tuple[GpuReading, ...] = ()
+    largest_others: tuple[OtherProgram, ...] = ()
 
     @property
     def memory_used_pct(self) -> float | None:
@@ -97,6 +108,7 @@ class MachineState:
 
     ``other_bytes`` is what programs that are not ours used at the last reading; ``stuck_low_since``: memory use has not
     fallen since then while none of our jobs ran; ``answered_thaw_at``: that thaw was followed by a step of the guard;
+    ``cards_others_ema_pct``: how busy programs that are not ours keep each card, smoothed;
     ``unknown_starts``: starts since the last timed sample of jobs whose memory nobody knew.
     """
 
@@ -112,6 +124,7 @@ class MachineState:
     falling_bytes_s: float = 0.0
     swap_in_rising: bool = False
     cards: dict[int, CardMode] = field(default_factory=dict)
+    cards_others_ema_pct: dict[int, float] = field(default_factory=dict)
     cpu_busy_since: float | None = None
     last_intervention_at: float | None = None
     last_intervention_sample: int = 0

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tidegate.core import events as e
 from tidegate.core.estimates import holding, other_programs_bytes
-from tidegate.core.job import Job, Paused, Running, Starting, Stopping, Usage
+from tidegate.core.job import CardUse, Job, Paused, Queued, Running, Starting, Stopping, Usage
 from tidegate.core.machine import MachineReading
-from tidegate.core.modes import observe
+from tidegate.core.modes import observe, smoothed
 from tidegate.core.state import State
 
 # A job that was not measured so long after its start cannot be measured: its memory is then seen as others'.
@@ -26,6 +26,8 @@ def apply_jobs_measured(state: State, event: e.JobsMeasured) -> None:
 
 def _measure(job: Job, usage: Usage, growth_allowed: float) -> None:
     before, job.usage = job.usage, usage
+    if usage.gpu_memory_bytes or usage.gpu_utilisation_pct:
+        _note_cards(job, usage)
     memory = usage.memory_bytes
     if memory is None:
         return
@@ -37,6 +39,18 @@ def _measure(job: Job, usage: Usage, growth_allowed: float) -> None:
         job.settle_since = usage.at
 
 
+def _note_cards(job: Job, usage: Usage) -> None:
+    use = job.card_use or CardUse()
+    peak = max((size for _, size in usage.gpu_memory_bytes), default=None)
+    if peak is not None:
+        use = replace(use, peak_bytes=max(use.peak_bytes or 0, peak))
+    if usage.gpu_utilisation_pct and isinstance(job.status, Running):
+        busiest = max(pct for _, pct in usage.gpu_utilisation_pct)
+        mean, readings = use.utilisation_pct or 0.0, use.readings + 1
+        use = replace(use, utilisation_pct=mean + (busiest - mean) / readings, readings=readings)
+    job.card_use = use
+
+
 def apply_machine_sampled(state: State, event: e.MachineSampled) -> None:
     """Jobs were measured just before, so that what is not theirs can be told apart."""
     machine, reading = state.machine, event.reading
@@ -46,6 +60,7 @@ def apply_machine_sampled(state: State, event: e.MachineSampled) -> None:
         return
     machine.unknown_starts = 0
     machine.other_bytes = _others_bytes(state, reading)
+    machine.cards_others_ema_pct = _others_on_cards(state, reading)
     _note_cpu(state, reading)
     _note_stuck_low(state, before, reading)
 
@@ -61,6 +76,25 @@ def _others_bytes(state: State, reading: MachineReading) -> int | None:
             unmeasured += job.attempts[-1].reserved_bytes or 0
     used = reading.memory_total_bytes - reading.memory_available_bytes
     return other_programs_bytes(used, ours, unmeasured, state.machine.other_bytes)
+
+
+def _others_on_cards(state: State, reading: MachineReading) -> dict[int, float]:
+    """How busy others keep each card, smoothed: what it shows less what is ours.
+
+    A job of ours that was not measured counts with what is expected of it.
+    """
+    busy = {card.index: card.utilisation_pct for card in reading.gpus if card.utilisation_pct is not None}
+    if not busy:
+        return {}
+    for job in state.active.values():
+        if not isinstance(job.status, Running | Stopping) or job.estimate is None or job.estimate.card is None:
+            continue
+        measured = dict(job.usage.gpu_utilisation_pct) if job.usage is not None else {}
+        for index in job.attempts[-1].devices:
+            if index in busy:
+                busy[index] -= measured.get(index, 100.0 * job.estimate.card.share)
+    before, alpha = state.machine.cards_others_ema_pct, state.policy.ema_alpha
+    return {index: smoothed(before.get(index), max(0.0, pct), alpha) for index, pct in busy.items()}
 
 
 def _note_cpu(state: State, reading: MachineReading) -> None:
@@ -108,6 +142,7 @@ def apply_clock_rebased(state: State, event: e.ClockRebased) -> None:
 
     machine.memory_ema_pct = None
     machine.other_cpu_ema_pct = None
+    machine.cards_others_ema_pct = {}
     machine.mode_since = moved(machine.mode_since)
     machine.last_emergency_at = moved(machine.last_emergency_at)
     machine.cpu_busy_since = moved(machine.cpu_busy_since)
@@ -115,6 +150,13 @@ def apply_clock_rebased(state: State, event: e.ClockRebased) -> None:
     machine.last_intervention_at = moved(machine.last_intervention_at)
     machine.last_thaw_at = moved(machine.last_thaw_at)
     machine.answered_thaw_at = moved(machine.answered_thaw_at)
+    state.usage.rebase(jump)
+    for job in list(state.parked.values()):
+        if isinstance(job.status, Queued) and job.status.not_before is not None:
+            state.unpark(job)
+            job.status = replace(job.status, not_before=job.status.not_before + jump)
+            state.park(job)
+            state.touched[job.id] = None
     for job in state.active.values():
         job.settle_since = moved(job.settle_since)
         job.thaws = tuple(moment + jump for moment in job.thaws)

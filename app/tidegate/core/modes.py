@@ -36,8 +36,11 @@ def observe(machine: MachineState, policy: Policy, reading: MachineReading, time
 
 
 def _ema(before: float | None, value: float | None, alpha: float) -> float | None:
-    if value is None:
-        return before
+    return before if value is None else smoothed(before, value, alpha)
+
+
+def smoothed(before: float | None, value: float, alpha: float) -> float:
+    """The next step of an exponential moving average; the first value stands for itself."""
     return value if before is None else alpha * value + (1.0 - alpha) * before
 
 

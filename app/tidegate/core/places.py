@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tidegate.core.dependencies import broken, unmet
 from tidegate.core.estimates import group_key, seen_bytes
-from tidegate.core.job import Dependency, Finished, Held, Job, Outcome, Queued
+from tidegate.core.job import Dependency, Finished, Held, Job, Outcome, Queued, not_before
 from tidegate.core.line import GroupKey
 from tidegate.core.prediction import RUNS_TO_TRUST, profile_key
 from tidegate.core.state import State
@@ -35,11 +35,11 @@ def enqueue(state: State, job: Job, now: float) -> None:
         finish(state, job, Finished(now, Outcome.SKIPPED, why=skipped_because(dependency)))
         return
     state.queued_count += 1
-    waits_for_time = spec.begin_at is not None and spec.begin_at > now
-    if waits_for_time or (spec.after and unmet(state, job)):
+    moment = not_before(job)
+    if (moment is not None and moment > now) or (spec.after and unmet(state, job)):
         state.park(job)
         return
-    state.line.add(job.id, job.order_key, group_of(state, job))
+    state.stand_in_line(job, group_of(state, job))
 
 
 def dequeue(state: State, job: Job) -> None:
@@ -125,4 +125,4 @@ def regroup(state: State, teacher: Job) -> None:
     for id in alike:
         job = state.jobs[id]
         state.line.remove(id)
-        state.line.add(id, job.order_key, group_of(state, job))
+        state.stand_in_line(job, group_of(state, job))

@@ -34,9 +34,13 @@ class Plan:
     """``wake_at`` is Unix seconds of the next moment at which time alone changes the answer, or None.
 
     ``blocked`` names the jobs looked at that could not start, with the first cause, for the audit trail.
+    ``remembered`` is what strategies want to know at the next plan, by the place of their section; ``failed`` are those
+    that raised, with what.
     """
 
     actions: tuple[Action, ...]
     waits: Waits
     wake_at: float | None
     blocked: tuple[tuple[JobId, WaitCode], ...] = ()
+    remembered: tuple[tuple[int, object], ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()

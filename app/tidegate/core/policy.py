@@ -8,8 +8,40 @@ from tidegate.core.resources import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
+class QueuePolicy:
+    """A named line of jobs with its own limits (D4). None: no limit of its own.
+
+    Queues with a lower ``order`` go first. ``strategy`` None: the machine's. ``memory_bytes`` and ``cards`` are the
+    most that its running jobs may hold together. ``preempts`` names the queues whose preemptible jobs have to make
+    room for a job of this one. ``backfill`` False: nobody may pass its first blocked job.
+    """
+
+    name: str
+    order: int = 10
+    strategy: str | None = None
+    max_running: int | None = None
+    memory_bytes: int | None = None
+    cards: int | None = None
+    backfill: bool = True
+    preempts: tuple[str, ...] = ()
+
+    @property
+    def is_limited(self) -> bool:
+        return self.max_running is not None or self.memory_bytes is not None or self.cards is not None
+
+
+QUEUES = (QueuePolicy("realtime", order=0, preempts=("batch",)), QueuePolicy("default"), QueuePolicy("batch", order=20))
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
-    """Percentages are 0..100, sizes bytes, times seconds. None switches a limit off ("cores only" trace studies)."""
+    """Percentages are 0..100, sizes bytes, times seconds. None switches a limit off ("cores only" trace studies).
+
+    ``time_limits`` False: a time limit is what the job was expected to take, and ends nothing (simulated workloads).
+
+    ``strategy_options`` are (strategy.option, value) as their settings say; what a strategy does not name has its
+    default.
+    """
 
     memory_high_pct: float | None = 85.0
     memory_emergency_pct: float | None = 92.0
@@ -41,9 +73,15 @@ class Policy:
     cpu_busy_wait_s: float = 60.0
     guard_settle_s: float = 3.0
     max_bypass: int = 20
+    max_backfill: int = 1000
     max_thaws_per_hour: int = 3
     default_memory_python_bytes: int = 2 * GIB
     default_memory_other_bytes: int = 512 * MIB
+    time_limits: bool = True
+    strategy: str = "priority_based"
+    strategy_options: tuple[tuple[str, object], ...] = ()
+    placement: str = "balanced"
+    queues: tuple[QueuePolicy, ...] = QUEUES
 
     def reserve_bytes(self, total_bytes: int) -> int:
         """Memory never given to jobs: the setting, else max(min(512 MB, 10 %), 5 %) of RAM (D6)."""

@@ -11,6 +11,7 @@ class WaitCode(StrEnum):
 
     HELD = "held"
     BEGIN = "begin"
+    RETRY = "retry"
     DEPENDENCY = "dependency"
     QUEUE_PAUSED = "queue_paused"
     GPU_PAUSED = "gpu_paused"
@@ -31,6 +32,8 @@ class WaitCode(StrEnum):
     LOCK = "lock"
     QUEUE_LIMIT = "queue_limit"
     BEHIND = "behind"
+    TURN = "turn"
+    POOL = "pool"
     NO_READING = "no_reading"
     JOURNAL = "journal"
     WAITING_TO_RESUME = "waiting_to_resume"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
 
+from tidegate.core.fair_share import Accounts, UsageBook
 from tidegate.core.job import (
     Finished,
     Held,
@@ -20,13 +23,23 @@ from tidegate.core.job import (
     Running,
     Starting,
     Stopping,
+    not_before,
 )
-from tidegate.core.line import Line
+from tidegate.core.line import GroupKey, Line, Section
 from tidegate.core.machine import MachineState
-from tidegate.core.policy import Policy
+from tidegate.core.policy import Policy, QueuePolicy
 from tidegate.core.prediction import Profile, profile_key
 
+if TYPE_CHECKING:
+    from tidegate.core.strategies.protocol import Strategy
+
+MakeStrategy = Callable[[Mapping[str, object]], "Strategy"]
+"""Makes a strategy from the options of all of them, by ``strategy.option``."""
+
 FORKED_WAITING = 200
+DEFAULT_QUEUE = "default"
+FALLBACK_STRATEGY = "priority_based"
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +72,20 @@ class State:
 
     ``active`` holds jobs with a process or an intent to have one, in order of start; ``line`` those that may start;
     ``parked`` those that wait for a moment or for another job; held and finished ones are only in ``jobs``.
+    ``strategies`` makes a strategy of each known name; ``chosen`` is the one in use where policy says auto; ``switched_off`` are those that raised, with what; ``memories``
+    is what strategies asked to remember, by the place of their section.
     ``dependants`` are the parked and held jobs that wait for the end of others, by those others' number; ``keys`` the
     numbers of unfinished jobs by their dedupe key.
     """
 
     __slots__ = (
+        "_sections",
         "active",
         "array_ends",
         "array_running",
         "arrays",
         "begin_times",
+        "chosen",
         "dependants",
         "finished_order",
         "forced",
@@ -76,19 +93,38 @@ class State:
         "jobs",
         "journal_error",
         "keys",
+        "limited_queues",
         "line",
         "machine",
+        "memories",
         "parked",
         "policy",
         "profiles",
         "queued_count",
+        "queues",
         "rank_first",
+        "strategies",
+        "strict_queues",
+        "switched_off",
         "touched",
+        "usage",
         "version",
     )
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, strategies: Mapping[str, MakeStrategy] | None = None) -> None:
+        # Strategies are written against State, so it can only know them by name until it is made.
+        from tidegate.core.strategies.registry import BUILT_IN
+
         self.policy = policy
+        self.strategies: Mapping[str, MakeStrategy] = BUILT_IN if strategies is None else strategies
+        self.chosen = FALLBACK_STRATEGY
+        self.switched_off: dict[str, str] = {}
+        self.queues: dict[str, QueuePolicy] = {}
+        self.strict_queues: set[str] = set()
+        self.limited_queues: dict[str, QueuePolicy] = {}
+        self._sections: dict[str, Section] = {}
+        self.memories: dict[int, object] = {}
+        self.usage = UsageBook(Accounts())
         self.jobs: dict[JobId, Job] = {}
         self.active: dict[JobId, Job] = {}
         self.line = Line()
@@ -109,6 +145,7 @@ class State:
         self.queued_count = 0
         self.touched: dict[JobId, None] = {}
         self.version = 0
+        self.form_line()
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
@@ -130,6 +167,18 @@ class State:
         """True for one that is to take the place of a job which has not ended: until then it holds nothing."""
         return isinstance(job.status, Starting) and job.status.behind in self.active
 
+    def queue(self, name: str) -> QueuePolicy:
+        """The queue of this name; jobs of one that was taken out of the settings go as ``default`` ones."""
+        return self.queues.get(name) or self.queues[DEFAULT_QUEUE]
+
+    def section_of(self, queue: str) -> Section:
+        """Where the waiting jobs of this queue stand."""
+        return self._sections.get(queue) or self._sections[DEFAULT_QUEUE]
+
+    def placement_of(self, queue: str) -> str | None:
+        """How the queue's strategy wants cards chosen; None where it leaves that to the policy, as most do."""
+        return getattr(self.section_of(queue).strategy, "placement", None)
+
     def profile(self, job: Job) -> Profile | None:
         """What earlier runs of this job's command taught; None before the first."""
         if not self.profiles:
@@ -150,7 +199,11 @@ class State:
 
     def fork(self) -> State:
         """A bounded copy to try things on: running jobs and the first 200 waiting (D3)."""
-        other = State(self.policy)
+        from tidegate.core.strategies.order import in_order
+
+        other = State(self.policy, self.strategies)
+        other.chosen = self.chosen
+        other.switched_off = dict(self.switched_off)
         other.machine = copy.copy(self.machine)
         other.machine.cards = dict(self.machine.cards)
         other.intake = self.intake
@@ -160,10 +213,19 @@ class State:
         for id, job in self.active.items():
             other.jobs[id] = other.active[id] = copy.copy(job)
         other.array_running = dict(self.array_running)
-        for id in self.line.first(FORKED_WAITING):
+        if other.switched_off or other.chosen != FALLBACK_STRATEGY:
+            other.form_line()
+        other.memories = dict(self.memories)
+        other.usage = self.usage.copy()
+        now = self.machine.reading.at if self.machine.reading is not None else 0.0
+        try:
+            first = list(islice(in_order(self, now), FORKED_WAITING))
+        except Exception:  # noqa: BLE001 (whatever a strategy raises: the next plan finds it and says so)
+            first = list(islice(self.line, FORKED_WAITING))
+        for id in first:
             job = copy.copy(self.jobs[id])
             other.jobs[id] = job
-            other.line.add(id, job.order_key, self.line.group_of(id))
+            other.stand_in_line(job, self.line.group_of(id))
             other.queued_count += 1
         return other
 
@@ -218,19 +280,102 @@ class State:
             assert self.array_ends[number].open == still_open, f"array {number} has {still_open} open elements"
         assert running == {number: count for number, count in self.array_running.items() if count}
 
+    # --- the line, for transitions only ------------------------------------------------------------------------------
+
+    def form_line(self) -> None:
+        """Make the sections that policy asks for, and let everyone who stands in line stand anew in them."""
+        standing = [(self.jobs[id], self.line.group_of(id)) for id in self.line]
+        self.queues = {queue.name: queue for queue in self.policy.queues}
+        self.queues.setdefault(DEFAULT_QUEUE, QueuePolicy(DEFAULT_QUEUE))
+        self.strict_queues = {name for name, queue in self.queues.items() if not queue.backfill}
+        self.limited_queues = {name: queue for name, queue in self.queues.items() if queue.is_limited}
+        made = {name: self._make(name) for name in {self.strategy_of(queue) for queue in self.queues.values()}}
+        together: dict[tuple[int, str], list[str]] = {}
+        for queue in self.queues.values():
+            together.setdefault((queue.order, self.strategy_of(queue)), []).append(queue.name)
+        sections = [
+            Section(
+                order,
+                name,
+                made.get(name) or self._make(name),
+                frozenset(queues),
+                any(self.queues[queue].preempts for queue in queues),
+            )
+            for (order, name), queues in sorted(together.items())
+        ]
+        self._sections = {queue: section for section in sections for queue in section.queues}
+        self.line = Line(sections)
+        self.memories = {}
+        self._charge_accounts()
+        for job, group in standing:
+            self.stand_in_line(job, group)
+
+    def _charge_accounts(self) -> None:
+        """Where policy now says otherwise whom use is charged to, charge the runs in memory anew."""
+        try:
+            accounts = Accounts.from_options(dict(self.policy.strategy_options))
+        except ValueError:
+            accounts = Accounts()  # the strategies that are made from it say so, and are switched off
+        if accounts == self.usage.accounts:
+            return
+        self.usage = UsageBook(accounts)
+        for job in self.jobs.values():
+            for attempt in job.attempts:
+                self.usage.charge(job.spec, attempt)
+
+    def strategy_of(self, queue: QueuePolicy) -> str:
+        """The name of the strategy that orders this queue: one that was switched off never does."""
+        name = queue.strategy or self.policy.strategy
+        if name == AUTO:
+            name = self.chosen
+        return FALLBACK_STRATEGY if name in self.switched_off else name
+
+    def _make(self, name: str) -> Strategy:
+        """The strategy of this name; one that cannot be made is switched off, and the one that always can is made."""
+        if name not in self.strategies:
+            self.switched_off[name] = f"it is not installed here; known are {', '.join(self.strategies)}"
+            return self._make(FALLBACK_STRATEGY)
+        try:
+            return self.strategies[name](dict(self.policy.strategy_options))
+        except Exception as error:  # noqa: BLE001 (a strategy is others' code)
+            if name == FALLBACK_STRATEGY:
+                raise
+            self.switched_off[name] = what_it_raised(error)
+            return self._make(FALLBACK_STRATEGY)
+
+    def switch_off(self, strategy: str, why: str) -> None:
+        """A strategy raised: the queues it ordered go on under ``priority_based``."""
+        self.switched_off[strategy] = why
+        self.form_line()
+
+    def stand_in_line(self, job: Job, group: GroupKey) -> None:
+        """Put a queued job in its place among those that could start."""
+        section = self.section_of(job.spec.queue)
+        strategy = section.strategy
+        try:
+            order = (*strategy.order(job), job.sequence)
+            self.line.add(section, (job.spec.queue, strategy.lane(job)), job.id, order, group)
+        except Exception as error:
+            if section.name == FALLBACK_STRATEGY:
+                raise
+            self.switch_off(section.name, what_it_raised(error))
+            self.stand_in_line(job, group)
+
     # --- small index helpers, for transitions only -------------------------------------------------------------------
 
     def park(self, job: Job) -> None:
         self.parked[job.id] = job
-        if job.spec.begin_at is not None:
-            insort(self.begin_times, (job.spec.begin_at, job.id))
+        moment = not_before(job)
+        if moment is not None:
+            insort(self.begin_times, (moment, job.id))
         self.await_others(job)
 
     def unpark(self, job: Job) -> None:
         if self.parked.pop(job.id, None) is None:
             return
-        if job.spec.begin_at is not None:
-            entry = (job.spec.begin_at, job.id)
+        moment = not_before(job)
+        if moment is not None:
+            entry = (moment, job.id)
             place = bisect_left(self.begin_times, entry)
             if place < len(self.begin_times) and self.begin_times[place] == entry:
                 del self.begin_times[place]
@@ -285,6 +430,11 @@ class State:
             return
         if job.id.index is None or not self.array_ends[number].open:
             del self.keys[key]
+
+
+def what_it_raised(error: Exception) -> str:
+    """One line about what a strategy raised, for the person who wrote it."""
+    return f"it raised {type(error).__name__}: {error}" if str(error) else f"it raised {type(error).__name__}"
 
 
 def _is_held(job: Job) -> bool:

@@ -63,6 +63,13 @@ def format_moment(at: float, now: float, zone: tzinfo | None = None) -> str:
     return f"{moment:%Y-%m-%d} {clock}"
 
 
+def as_sentence(clause: str) -> str:
+    """An engine's clause ("job 3 has ended") as a sentence that stands alone; a file's name first stays as it is."""
+    word = clause.partition(" ")[0]
+    begun = clause[:1].upper() + clause[1:] if word.isalpha() else clause
+    return begun + ("" if clause.endswith((".", "?")) else ".")
+
+
 _PATTERN = re.compile(r"%(%|([0-9]{0,2})([jAax]))")
 
 

@@ -1,10 +1,16 @@
-"""Thawing: which job that the guard froze goes on next, and when; alone, and not again and again (D7.4)."""
+"""Thawing: which job that the guard froze goes on next, and when (D7.4); and which ones paused otherwise may return."""
 
 from __future__ import annotations
 
-from tidegate.core.job import Job, Paused, Running, Starting, Stopping
+from typing import TYPE_CHECKING
+
+from tidegate.core.job import Job, Paused, PauseReason, Running, Starting, Stopping
 from tidegate.core.machine import Mode
+from tidegate.core.reasons import WaitCode
 from tidegate.core.state import State, is_frozen_by_guard
+
+if TYPE_CHECKING:
+    from tidegate.core.admission import Ledger
 
 THAW_CALM_S = 10.0
 LOW_WITHOUT_US_S = 30.0
@@ -31,6 +37,26 @@ def thaw_allowed_at(state: State, job: Job, now: float) -> float | None:
     if len(lately) < most:
         return None
     return (lately[-most] if most else now) + AN_HOUR_S
+
+
+def may_return(state: State, job: Job, ledger: Ledger) -> bool:
+    """A paused job's user wants it back, the time it was paused for is over, or what it was paused for goes on without
+    it; one that waits for its turn goes on by itself only while no strategy is asked, and then into free places."""
+    status = job.status
+    assert isinstance(status, Paused)
+    if status.wants_resume:
+        return True
+    match status.reason:
+        case PauseReason.QUEUE:
+            return not state.intake.freezes(job.spec)
+        case PauseReason.SCHEDULING:
+            if state.intake.freezes(job.spec) or WaitCode.NO_READING in ledger.gates:
+                return False
+            return bool(ledger.gates) or not state.section_of(job.spec.queue).strategy.rotates
+        case PauseReason.MEMORY:
+            return False
+        case _:
+            return status.resume_at is not None and status.resume_at <= ledger.now
 
 
 def _calm(state: State) -> bool:

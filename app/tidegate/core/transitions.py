@@ -11,6 +11,7 @@ from tidegate.core import events as e
 from tidegate.core.dependencies import unmet
 from tidegate.core.estimates import estimate
 from tidegate.core.job import (
+    HELD_BY_USER,
     Attempt,
     Finished,
     Held,
@@ -24,6 +25,8 @@ from tidegate.core.job import (
     RunRef,
     Starting,
     Stopping,
+    failed_runs,
+    tries_again_at,
 )
 from tidegate.core.measuring import apply_clock_rebased, apply_jobs_measured, apply_machine_sampled
 from tidegate.core.places import activate, deactivate, dequeue, enqueue, finish, place_anew, regroup, release
@@ -32,6 +35,8 @@ from tidegate.core.state import Intake, State
 
 STORY_LENGTH = 8
 CLOCKS_DIFFER_S = 2.0
+# What of a policy says in which order jobs stand.
+ORDERED_BY = ("strategy", "strategy_options", "queues")
 
 
 class IllegalMove(Exception):
@@ -101,6 +106,10 @@ def apply_job_restored(state: State, event: e.JobRestored) -> None:
         # The intent of a start that was taken back may still be written down; the job has no such attempt.
         job.attempts = tuple(attempt for attempt in job.attempts if attempt.ended_at is not None)
     state.rank_first = min(state.rank_first, job.rank)
+    if state.machine.reading is None:
+        # The engine starts. One that comes back later was charged when it ran.
+        for attempt in job.attempts:
+            state.usage.charge(job.spec, attempt)
     state.join_array(job)
     if job.outcome is None:
         state.take_key(job)
@@ -123,7 +132,7 @@ def apply_job_restored(state: State, event: e.JobRestored) -> None:
 def apply_job_held(state: State, event: e.JobHeld) -> None:
     job = _expect(state, event.id, event, Queued)
     dequeue(state, job)
-    job.status = Held(event.at)
+    job.status = Held(event.at, event.why or HELD_BY_USER)
     state.await_others(job)
     _touch(state, job, event)
 
@@ -145,6 +154,8 @@ def apply_job_edited(state: State, event: e.JobEdited) -> None:
     state.leave_key(job)
     job.spec = event.spec
     job.learning_key = None
+    if isinstance(job.status, Queued) and job.status.not_before is not None:
+        job.status = Queued(job.status.since, tries_again_at(job, job.status.since))
     state.take_key(job)
     if not queued:
         state.await_others(job)
@@ -170,6 +181,11 @@ def apply_job_forced(state: State, event: e.JobForced) -> None:
     if isinstance(job.status, Held):
         release(state, job, event.at)
     if isinstance(job.status, Queued):
+        if job.status.not_before is not None:
+            # Who asks for it now need not wait for the next try.
+            dequeue(state, job)
+            job.status = Queued(job.status.since)
+            enqueue(state, job, event.at)
         state.forced[event.id] = None
     _touch(state, job, event)
 
@@ -195,9 +211,11 @@ def apply_job_starting(state: State, event: e.JobStarting) -> None:
         reserved_bytes=event.estimate.memory_bytes,
         devices=event.devices,
         waited_for=event.waited_for,
+        strategy=state.section_of(job.spec.queue).name,
     )
     job.attempts = (*job.attempts, attempt)
     job.peak_memory_bytes = None
+    job.card_use = None
     activate(state, job)
     for id in event.bypassed:
         state.jobs[id].bypassed += 1
@@ -245,7 +263,8 @@ def apply_job_paused(state: State, event: e.JobPaused) -> None:
     job = _expect(state, event.id, event, Running, Paused)
     run = job.status.run  # type: ignore[union-attr]
     since = job.status.since if isinstance(job.status, Paused) else event.at
-    job.status = Paused(since, run, event.reason, resume_at=event.resume_at)
+    why = event.why if event.reason in (PauseReason.SCHEDULING, PauseReason.USER) else None
+    job.status = Paused(since, run, event.reason, resume_at=event.resume_at, why=why)
     if event.reason in (PauseReason.MEMORY, PauseReason.GPU):
         _note_intervention(state, event.at)
     _touch(state, job, event)
@@ -321,8 +340,7 @@ def apply_job_exited(state: State, event: e.JobExited) -> None:
     peak = max((p for p in (event.peak_memory_bytes, job.peak_memory_bytes) if p is not None), default=None)
     ended_as = verdict
     # A failed run goes back to its line at most ``retries`` times; runs that we ended ourselves are not counted.
-    failures = sum(earlier.outcome is Outcome.FAILED for earlier in job.attempts[:-1])
-    if verdict is Outcome.FAILED and failures < job.spec.retries:
+    if verdict is Outcome.FAILED and failed_runs(job) < job.spec.retries:
         verdict = None
         why = f"exit {event.exit_code}" if event.exit_code is not None else f"signal {event.signal}"
     started = event.started_at if event.started_at is not None else attempt.started_at
@@ -339,10 +357,12 @@ def apply_job_exited(state: State, event: e.JobExited) -> None:
         peak_memory_bytes=peak,
         paused_s=_paused_seconds(job, event.at),
     )
+    state.usage.charge(job.spec, attempt)
     deactivate(state, job)
     job.peak_memory_bytes = peak
     if verdict is None:
-        job.status = Queued(event.at)
+        again = tries_again_at(job, event.at) if ended_as is Outcome.FAILED else None
+        job.status = Queued(event.at, again)
         enqueue(state, job, event.at)
     else:
         finish(state, job, Finished(event.at, verdict, event.exit_code, event.signal, why))
@@ -357,7 +377,7 @@ def _learn(state: State, job: Job, attempt: Attempt) -> None:
     key = profile_key(job.spec)
     profile = state.profiles.get(key) or Profile(key)
     duration = max(0.0, attempt.ended_at - attempt.started_at - attempt.paused_s)
-    state.profiles[key] = profile.with_run(attempt.peak_memory_bytes, duration)
+    state.profiles[key] = profile.with_run(attempt.peak_memory_bytes, duration, job.card_use)
     if len(profile.peaks_bytes) == RUNS_TO_TRUST - 1:
         regroup(state, job)
 
@@ -368,7 +388,8 @@ def apply_job_lost(state: State, event: e.JobLost) -> None:
     if isinstance(job.status, Stopping) and job.status.outcome is not None:
         # It was told to end and is gone: the end it was to have, although nobody saw it.
         outcome, why = job.status.outcome, job.status.why
-    _replace_attempt(job, ended_at=event.at, outcome=outcome, why=why)
+    attempt = _replace_attempt(job, ended_at=event.at, outcome=outcome, why=why)
+    state.usage.charge(job.spec, attempt)
     deactivate(state, job)
     finish(state, job, Finished(event.at, outcome, why=why))
     _touch(state, job, event)
@@ -432,7 +453,23 @@ def apply_intake_changed(state: State, event: e.IntakeChanged) -> None:
 
 
 def apply_policy_changed(state: State, event: e.PolicyChanged) -> None:
-    state.policy = event.policy
+    before, state.policy = state.policy, event.policy
+    if any(getattr(before, name) != getattr(event.policy, name) for name in ORDERED_BY):
+        state.switched_off = {}
+        state.form_line()
+
+
+def apply_strategy_remembered(state: State, event: e.StrategyRemembered) -> None:
+    state.memories[event.section] = event.memory
+
+
+def apply_strategy_chosen(state: State, event: e.StrategyChosen) -> None:
+    state.chosen = event.strategy
+    state.form_line()
+
+
+def apply_strategy_failed(state: State, event: e.StrategyFailed) -> None:
+    state.switch_off(event.strategy, event.why)
 
 
 def apply_action_rejected(state: State, event: e.ActionRejected) -> None:
@@ -473,6 +510,9 @@ _HANDLERS: dict[type, Callable[[State, Any], None]] = {
     e.ModeChanged: apply_mode_changed,
     e.IntakeChanged: apply_intake_changed,
     e.PolicyChanged: apply_policy_changed,
+    e.StrategyRemembered: apply_strategy_remembered,
+    e.StrategyFailed: apply_strategy_failed,
+    e.StrategyChosen: apply_strategy_chosen,
     e.ActionRejected: apply_action_rejected,
     e.ClockRebased: apply_clock_rebased,
     e.JournalHealthChanged: apply_journal_health_changed,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tidegate.core.alerts import ActiveAlert, AlertFacts, AlertPolicy, AlertWatch, CardFacts
+from tidegate.core.alerts import ActiveAlert, AlertEnded, AlertEvent, AlertFacts, AlertPolicy, AlertWatch, CardFacts
 from tidegate.core.job import Job, Starting, Status
 from tidegate.core.latency import StartLatencies
 from tidegate.core.machine import GpuReading
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tidegate.engine.engine import Engine
 
 log = logging.getLogger(__name__)
+
+OF_CROWDED_CARDS = frozenset({"GPUHighUtilization", "GPUMemoryHigh", "GPUMemoryFull"})
 
 
 class Alarms:
@@ -31,6 +33,7 @@ class Alarms:
         self._watch = AlertWatch()
         self._latencies = StartLatencies()
         self.services: Mapping[str, bool | None] = {}
+        self._untold: set[tuple[str, str]] = set()
         self.views: tuple[AlertView, ...] = ()
 
     def set_policy(self, policy: AlertPolicy) -> None:
@@ -55,8 +58,21 @@ class Alarms:
             return
         for event in events:
             notice = alert_notice(event)
-            if notice is not None:
+            if notice is not None and not self._told_otherwise(event):
                 self._engine.telling.tell(notice)
+
+    def _told_otherwise(self, event: AlertEvent) -> bool:
+        """A conflict of jobs on that card says the same, with names and a way out; the alert stands in the list."""
+        key = (event.name, event.subject)
+        if isinstance(event, AlertEnded):
+            untold = key in self._untold
+            self._untold.discard(key)
+            return untold
+        cards = {view.resource.replace("gpu:", "GPU ") for view in self._engine.advisor.conflicts}
+        if event.name not in OF_CROWDED_CARDS or event.subject not in cards:
+            return False
+        self._untold.add(key)
+        return True
 
     def _facts(self, now: float) -> AlertFacts:
         state = self._engine.state

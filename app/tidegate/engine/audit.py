@@ -14,12 +14,16 @@ def record(state: State, event: e.Event) -> TickRecord | None:
     sentence = _sentence(state, event)
     if sentence is None:
         return None
+    return row(state, event.at, _kind(event), sentence, getattr(event, "id", None))
+
+
+def row(state: State, at: float, kind: str, sentence: str, job: JobId | None = None) -> TickRecord:
+    """A row of the audit trail as the machine stands now."""
     machine = state.machine
     reading = machine.reading
-    job: JobId | None = getattr(event, "id", None)
     return TickRecord(
-        at=event.at,
-        kind=_kind(event),
+        at=at,
+        kind=kind,
         sentence=sentence,
         job=job,
         mode=machine.mode.value,
@@ -52,6 +56,7 @@ _KINDS: dict[type, str] = {
     e.ModeChanged: "mode",
     e.IntakeChanged: "intake",
     e.PolicyChanged: "settings",
+    e.StrategyChosen: "strategy",
     e.ActionRejected: "rejected",
     e.ClockRebased: "clock",
     e.JournalHealthChanged: "journal",
@@ -114,6 +119,8 @@ def _sentence(state: State, event: e.Event) -> str | None:  # one table of words
             return "The queue goes on." if event.open else f"The queue stopped: {event.why}."
         case e.PolicyChanged():
             return "Settings were changed."
+        case e.StrategyChosen():
+            return f"The strategy is {event.strategy} now: {event.why}."
         case e.ActionRejected():
             return f"Did not {event.action} {_named(state, event.id)}: {event.why}."
         case e.ClockRebased():

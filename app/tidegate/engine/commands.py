@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
 from tidegate.core.actions import Pause
+from tidegate.core.conflicts import Step
 from tidegate.core.job import (
     Finished,
     Held,
@@ -20,10 +23,12 @@ from tidegate.core.job import (
     Stopping,
 )
 from tidegate.core.texts import format_moment
-from tidegate.engine.engine import Engine
 from tidegate.engine.ports import Answer, Batch, Command, CommandResult, Verb
 from tidegate.engine.restart import META_INTAKE, intake_text
-from tidegate.engine.verbs import VERBS, Asked, Done, Instead
+from tidegate.engine.verbs import VERBS, Asked, Done, Instead, Verdict, requeue
+
+if TYPE_CHECKING:
+    from tidegate.engine.engine import Engine
 
 CONFIRM_S = 5.0
 
@@ -61,6 +66,33 @@ async def run_command(engine: Engine, command: Command) -> list[CommandResult]:
     return [_confirmed(asked, results[id]) for id in ids]
 
 
+async def run_steps(engine: Engine, steps: Sequence[Step], why: str | None = None) -> list[CommandResult]:
+    """Carry out what a proposal says, in order and with nothing decided in between; answered when it is so.
+
+    ``why``: what they are for, where a job that rests is to say so.
+    """
+    done = [_take(engine, step, why, answered=True) for step in steps]
+    engine.tick()
+    if any(result.answer is Answer.DONE for _, result in done):
+        await _until_so(*(asked for asked, _ in done))
+    return [_confirmed(asked, result) for asked, result in done]
+
+
+def do_steps(engine: Engine, steps: Sequence[Step], why: str | None = None) -> list[CommandResult]:
+    """The same where nobody waits for an answer; the next tick follows at once."""
+    results = [_take(engine, step, why, answered=False)[1] for step in steps]
+    engine.tick()
+    return results
+
+
+def _take(engine: Engine, step: Step, why: str | None, answered: bool) -> tuple[Asked, CommandResult]:
+    again = step.verb == "requeue"
+    verb = Verb.RETRY if again else Verb(step.verb)
+    command = Command(verb, (step.job,), step.seconds, changes=dict(step.changes))
+    asked = Asked(engine, command, answered=answered, why=why)
+    return asked, _carry_out(asked, step.job, requeue if again else VERBS[verb])
+
+
 def _chosen(engine: Engine, command: Command) -> list[JobId]:
     """The jobs that a command means, each once. The number of an array means the elements that the verb fits."""
     jobs = engine.state.jobs
@@ -81,11 +113,11 @@ def _fits(verb: Verb, job: Job) -> bool:
     return isinstance(job.status, FITS[verb]) and not (verb is Verb.RETRY and job.outcome is Outcome.SUCCEEDED)
 
 
-def _carry_out(asked: Asked, id: JobId) -> CommandResult:
+def _carry_out(asked: Asked, id: JobId, verb: Callable[[Asked, Job], Verdict] | None = None) -> CommandResult:
     job = asked.engine.state.jobs.get(id)
     if job is None:
         return CommandResult(id, Answer.UNKNOWN, f"there is no job {id}")
-    verdict = VERBS[asked.command.verb](asked, job)
+    verdict = (verb or VERBS[asked.command.verb])(asked, job)
     if isinstance(verdict, Done):
         return CommandResult(id, Answer.DONE, verdict.sentence)
     if isinstance(verdict, Instead):
@@ -107,10 +139,12 @@ def _confirmed(asked: Asked, result: CommandResult) -> CommandResult:
     return result
 
 
-async def _until_so(asked: Asked) -> None:
+async def _until_so(*asked: Asked) -> None:
     """Wait, not for ever, until the helper has done it and until it is written down."""
-    awaited: list[asyncio.Future[str | None] | asyncio.Future[None]] = list(asked.waiting.values())
-    awaited.append(_written(asked.engine))
+    awaited: list[asyncio.Future[str | None] | asyncio.Future[None]] = [
+        future for each in asked for future in each.waiting.values()
+    ]
+    awaited.append(_written(asked[0].engine))
     await asyncio.wait(awaited, timeout=CONFIRM_S)
 
 

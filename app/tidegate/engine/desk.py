@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
 from tidegate.core import events as e
 from tidegate.core.job import Job, JobId
 from tidegate.core.policy import Policy
+from tidegate.core.strategies.order import in_order
 from tidegate.engine import intake
 from tidegate.engine.commands import run_command
 from tidegate.engine.engine import Engine
+from tidegate.engine.evaluation import recent_jobs, strategies_view
 from tidegate.engine.listeners import Listeners
 from tidegate.engine.ports import (
     Change,
@@ -26,9 +30,21 @@ from tidegate.engine.ports import (
     Submitted,
 )
 from tidegate.engine.reading import Reading, read_log
-from tidegate.engine.views import JobView, LogChunk, MachineSample, SettingView, StatusView, TickView
+from tidegate.engine.views import (
+    ConflictView,
+    HintView,
+    JobView,
+    LogChunk,
+    MachineSample,
+    QueueStatusView,
+    SettingView,
+    StatusView,
+    StrategiesView,
+    TickView,
+)
 
 T = TypeVar("T")
+Finding = TypeVar("Finding", bound=ConflictView | HintView)
 
 PUBLISH_EVERY_S = 0.04
 REFRESHED_WAITING = 100
@@ -83,6 +99,9 @@ class LocalDesk:
     def last_number(self) -> int | None:
         return self._engine.next_number - 1 or None
 
+    def queue_status(self, by: str = "queue") -> QueueStatusView:
+        return self._reading.queue_status(by)
+
     def samples(self, since: float) -> list[MachineSample]:
         return self._reading.samples(since)
 
@@ -95,6 +114,25 @@ class LocalDesk:
         recent = self._reading.steady(lambda: list(self._engine.telling.recent))
         kept.update((notice.id, notice) for notice in recent if before is None or (notice.id or 0) < before)
         return sorted(kept.values(), key=lambda notice: notice.id or 0, reverse=True)[:limit]
+
+    def conflicts(self, *, closed: bool = False, limit: int | None = None) -> list[ConflictView]:
+        advisor = self._engine.advisor
+        if not closed:
+            return list(advisor.conflicts[:limit])
+        recent = self._reading.steady(lambda: advisor.closed_conflicts)
+        return _newest(recent, self._history.conflicts(limit), limit)
+
+    def hints(self, *, closed: bool = False, limit: int | None = None) -> list[HintView]:
+        advisor = self._engine.advisor
+        if not closed:
+            return list(advisor.hints[:limit])
+        recent = self._reading.steady(lambda: advisor.closed_hints)
+        return _newest(recent, self._history.hints(limit), limit)
+
+    def strategies(self) -> StrategiesView:
+        engine = self._engine
+        jobs = recent_jobs(self._history, engine.clock.now())
+        return self._reading.steady(lambda: strategies_view(engine.state, engine.strategist.auto, jobs))
 
     def settings(self) -> list[SettingView]:
         return self._settings.all()
@@ -129,7 +167,8 @@ class LocalDesk:
         ids = store.changed_since(after) if after <= store.event_id else None
         jobs = [store.state.jobs[id] for id in (store.state.jobs if ids is None else ids) if id in store.state.jobs]
         views = tuple(self._reading.view(job, now) for job in jobs)
-        return Change(store.event_id, now, views, (), self.status())
+        conflicts, hints = self._engine.advisor.recent()
+        return Change(store.event_id, now, views, (), self.status(), conflicts=conflicts, hints=hints)
 
     def _on_published(self, notices: Sequence[Notice], sample: MachineSample | None) -> None:
         self._pending_notices += notices
@@ -150,6 +189,7 @@ class LocalDesk:
         self._publishing = False
         now = self._last_published = self._engine.clock.now()
         event_id, ids, gone = self._engine.store.take_unpublished()
+        conflicts, hints = self._engine.advisor.take_unpublished()
         notices, self._pending_notices = self._pending_notices, []
         sample, self._pending_sample = self._pending_sample, None
         if not self._listeners:
@@ -159,10 +199,10 @@ class LocalDesk:
         if sample is not None:
             # Usage and reasons move with every reading, although the jobs themselves do not.
             moved.update(dict.fromkeys(state.active))
-            moved.update(dict.fromkeys(state.line.first(REFRESHED_WAITING)))
+            moved.update(dict.fromkeys(islice(in_order(state, now), REFRESHED_WAITING)))
         views = tuple(self._reading.view(state.jobs[id], now) for id in moved if id in state.jobs)
         names = tuple(str(id) for id in gone)
-        change = Change(event_id, now, views, names, self.status(), sample)
+        change = Change(event_id, now, views, names, self.status(), sample, conflicts=conflicts, hints=hints)
         self._listeners.tell(change, *(Change(event_id, now, notice=notice) for notice in notices))
 
     # --- asking ------------------------------------------------------------------------------------------------------
@@ -198,7 +238,9 @@ class LocalDesk:
             return state.knows(id) or id in known
 
         intake.accept(self._engine, submissions, is_known, done)
-        return await future
+        answers = await future
+        told = intake.with_outlooks(self._engine, submissions, answers)
+        return answers if told is None else await self._loop.run_in_executor(None, told)
 
     async def _known_elsewhere(self, submissions: Sequence[Submission]) -> set[JobId]:
         """Dependencies that are no longer in memory but in the history (asked in a thread: it reads the disk)."""
@@ -235,8 +277,12 @@ class LocalDesk:
         why = intake.refusal(self._engine, submission, is_known)
         if why is not None:
             return Preview(False, why, why, None)
-        job, starts, sentence = intake.preview(self._engine, submission)
-        return Preview(starts, None, sentence, self._reading.plain_view(job))
+        job, starts, sentence, look_ahead = intake.preview(self._engine, submission)
+        view = self._reading.plain_view(job)
+        if look_ahead is not None:
+            outlook, _ = await self._loop.run_in_executor(None, look_ahead)
+            view = replace(view, outlook=outlook)
+        return Preview(starts, None, sentence, view)
 
     async def command(self, command: Command) -> list[CommandResult]:
         return await self._on_engine(lambda: self._command(command))
@@ -247,6 +293,15 @@ class LocalDesk:
             if not state.knows(id):
                 self._recall(await self._loop.run_in_executor(None, self._history.job, id))
         return await run_command(self._engine, command)
+
+    async def resolve_conflict(self, id: int, way: str | None = None) -> CommandResult:
+        return await self._on_engine(lambda: self._engine.advisor.resolve(id, way))
+
+    async def apply_hint(self, id: int) -> CommandResult:
+        return await self._on_engine(lambda: self._engine.advisor.apply(id))
+
+    async def dismiss_hint(self, id: int) -> CommandResult:
+        return await self._on_engine(lambda: self._engine.advisor.dismiss(id))
 
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         return await self._on_engine(lambda: self._wait(ids, timeout_s, any_one))
@@ -277,27 +332,26 @@ class LocalDesk:
         return future
 
     async def change_setting(self, name: str, text: str | None) -> SettingView:
-        return await self._on_engine(lambda: self._change_setting(name, text))
-
-    async def _change_setting(self, name: str, text: str | None) -> SettingView:
-        before = self._settings.all()
-        view = await self._loop.run_in_executor(None, self._settings.change, name, text)
-        self._publish_settings([view], before)
+        [view] = await self._on_engine(lambda: self._write_settings(lambda: [self._settings.change(name, text)]))
         return view
 
-    async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
-        return await self._on_engine(lambda: self._reset_settings(names))
+    async def change_settings(self, texts: Mapping[str, str]) -> list[SettingView]:
+        return await self._on_engine(lambda: self._write_settings(lambda: self._settings.change_all(texts)))
 
-    async def _reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+    async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
+        return await self._on_engine(lambda: self._write_settings(lambda: self._settings.reset(names)))
+
+    async def _write_settings(self, write: Callable[[], list[SettingView]]) -> list[SettingView]:
         before = self._settings.all()
-        views = await self._loop.run_in_executor(None, self._settings.reset, names)
+        views = await self._loop.run_in_executor(None, write)
         self._publish_settings(views, before)
         return views
 
     def _publish_settings(self, asked: Sequence[SettingView], before: Sequence[SettingView]) -> None:
         """What was asked for, and what else holds now: somebody may have edited the file by hand meanwhile."""
         names = {view.name for view in asked}
-        others = [view for view, old in zip(self._settings.all(), before, strict=True) if view != old]
+        earlier = {view.name: view for view in before}
+        others = [view for view in self._settings.all() if view != earlier.get(view.name)]
         for view in (*asked, *(view for view in others if view.name not in names)):
             self._listeners.tell(Change(self._engine.store.event_id, self._engine.clock.now(), setting=view))
 
@@ -310,3 +364,10 @@ class LocalDesk:
 
     async def shutdown(self, stop_jobs: bool) -> None:
         await self._on_engine(lambda: self._shut_down(stop_jobs))
+
+
+def _newest(recent: Sequence[Finding], kept: Sequence[Finding], limit: int | None) -> list[Finding]:
+    """Closed ones, newest first; the newest may not be on disk yet."""
+    known = {finding.id for finding in recent}
+    found = [*recent, *(finding for finding in kept if finding.id not in known)]
+    return sorted(found, key=lambda finding: (finding.closed_at or 0.0, finding.id), reverse=True)[:limit]

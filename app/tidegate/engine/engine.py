@@ -12,13 +12,14 @@ from tidegate.core.actions import Start
 from tidegate.core.admission import Ledger, expected, open_ledger
 from tidegate.core.explain import explain
 from tidegate.core.guard import pressed_cards, react
-from tidegate.core.job import JobSpec, Outcome, Paused, Running, RunRef, Stopping, Usage
+from tidegate.core.job import JobId, JobSpec, Outcome, Paused, Running, RunRef, Stopping, Usage, time_limit_at
 from tidegate.core.machine import Mode
 from tidegate.core.modes import judge
 from tidegate.core.plan import Plan
 from tidegate.core.planner import plan
 from tidegate.core.state import State
 from tidegate.engine import audit, notices
+from tidegate.engine.advisor import Advisor
 from tidegate.engine.alarms import Alarms
 from tidegate.engine.hands import Hands
 from tidegate.engine.picture import machine_sample
@@ -30,6 +31,8 @@ from tidegate.engine.ports import (
     Notifier,
     Processes,
     ProcessEvent,
+    RunStarted,
+    RunUsage,
     Sample,
     Sensors,
 )
@@ -37,6 +40,7 @@ from tidegate.engine.relay import Relay
 from tidegate.engine.restart import restore
 from tidegate.engine.runs import Runs
 from tidegate.engine.store import Store
+from tidegate.engine.strategist import Strategist
 from tidegate.engine.telling import Telling
 from tidegate.engine.views import MachineSample
 from tidegate.engine.writer import Writer
@@ -75,6 +79,7 @@ class Engine:
         new_token: Callable[[], str],
         sample_interval_s: float = 1.0,
         finished_in_memory: int = 2000,
+        audited: bool = True,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -84,6 +89,7 @@ class Engine:
         self.journal = journal
         self.new_token = new_token
         self.finished_in_memory = finished_in_memory
+        self.audited = audited  # False: nobody will ever read the rows (a simulation)
         self.next_number = 1
         self.next_sequence = 1
         self.accepting = Accepting()
@@ -101,11 +107,14 @@ class Engine:
         self.relay = Relay(self)
         self.telling = Telling(self)
         self.alarms = Alarms(self)
+        self.advisor = Advisor(self)
+        self.strategist = Strategist(self)
         self.closed = False
         self._notifier = notifier
         self._interval_s = sample_interval_s
         self._sample: MachineSample | None = None
         self._cancel_wake: Callable[[], None] | None = None
+        self._woken_at: float | None = None
         self._ticking = False
         self._again = False
         self._watched: dict[str, RunRef] = {}
@@ -134,6 +143,7 @@ class Engine:
         if stop_jobs:
             self._note_all_told_to_end()
         self.telling.close()
+        self.strategist.close()
         self.writer.flush(self._sample)
         await self.processes.close(stop_jobs)
         # Ends that came while we were leaving are known too.
@@ -154,7 +164,7 @@ class Engine:
     def record(self, event: e.Event) -> None:
         """Apply one fact and remember it for the audit trail and for whoever should hear of it."""
         self.store.apply(event)
-        row = audit.record(self.state, event)
+        row = audit.record(self.state, event) if self.audited else None
         if row is not None:
             self.writer.note_tick(row)
         notice = notices.notice(self.state, event, self.notify_after_s)
@@ -164,6 +174,10 @@ class Engine:
             self.telling.tell_journal(notice, ill=event.error is not None)
         else:
             self.telling.tell(notice)
+
+    def note(self, kind: str, sentence: str, now: float, job: JobId | None = None) -> None:
+        """One more row of the audit trail, of what is no event of State."""
+        self.writer.note_tick(audit.row(self.state, now, kind, sentence, job))
 
     def note_reaped(self, cpu_s: float | None, token: str) -> None:
         """CPU time of a run that ended: it was ours, not other programs' (D6)."""
@@ -179,18 +193,20 @@ class Engine:
         if jump:
             self.record(e.ClockRebased(self.clock.now(), jump))
             self.alarms.rebase(jump)
+            self.advisor.rebase(jump)
             reading = replace(reading, at=reading.at + jump)  # it was taken by the clock as it was
         usage = []
         for used in sample.usage:
             id = self.runs.job_of(used.token)
             if id is not None:
-                gpu = used.gpu_memory_bytes
-                usage.append((id, Usage(reading.at, used.memory_bytes, used.cores, used.processes, gpu)))
+                usage.append((id, _usage(used, reading.at)))
         if usage:
             self.store.apply(e.JobsMeasured(reading.at, tuple(usage)))
         self.store.apply(e.MachineSampled(reading))
         self._judge_mode(reading.at)
         self.alarms.look(reading.at)
+        self.advisor.look(reading.at)
+        self.strategist.look(reading.at)
         self._sample = machine_sample(self.state, reading.at)
         if self._sample is not None:
             self.store.samples.append(self._sample)
@@ -212,7 +228,14 @@ class Engine:
     def handle_process_events(self, batch: Sequence[ProcessEvent]) -> None:
         """What came of our requests, and ends of runs: a finished job frees its place at once."""
         self.runs.handle(batch)
-        self.tick()
+        rotated = any(section.strategy.rotates for section in self.state.line.sections)
+        if rotated or self._ticking or not all(isinstance(event, RunStarted) for event in batch):
+            self.tick()
+        elif not self.closed:
+            # What a job takes was promised to it when it was let in: that it runs now gives nobody another place.
+            limits = map(time_limit_at, self.state.active.values())
+            self._wake_at(min((at for at in (self._woken_at, *limits) if at is not None), default=None))
+            self._end_tick()
 
     # --- the tick ----------------------------------------------------------------------------------------------------
 
@@ -243,7 +266,7 @@ class Engine:
         except Exception:
             log.exception("the guard failed; this tick goes on without it")
         try:
-            decided = plan(self.state, now)
+            decided = self._decide(now)
             # Once a sample is often enough: between them jobs come to the head of the line by the thousand.
             if self._sample is not None:
                 self._note_blocked(decided, now)
@@ -254,10 +277,23 @@ class Engine:
         except Exception:
             self.planner_failures += 1
             log.exception("the planner failed; nothing new starts in this tick")
+        self._end_tick()
+
+    def _end_tick(self) -> None:
         self._watch_runs()
         self.writer.flush(self._sample)
         self._forget_old()
         self._publish()
+
+    def _decide(self, now: float) -> Plan:
+        """Plan, and write down what strategies want to remember and which of them raised."""
+        decided = plan(self.state, now)
+        for section, memory in decided.remembered:
+            self.store.apply(e.StrategyRemembered(now, section, memory))
+        for strategy, why in decided.failed:
+            self.store.apply(e.StrategyFailed(now, strategy, why))
+        self.strategist.tell_switched_off(now)
+        return decided
 
     def _open_intake_when_due(self, now: float) -> None:
         intake = self.state.intake
@@ -268,6 +304,7 @@ class Engine:
         if self._cancel_wake is not None:
             self._cancel_wake()
             self._cancel_wake = None
+        self._woken_at = when
         if when is not None:
             self._cancel_wake = self.clock.call_at(when, self.tick)
 
@@ -313,5 +350,19 @@ class Engine:
         sample, self._sample = self._sample, None
         for notice in told:
             self._notifier.notify(notice)
-        if told or sample is not None or self.store.unpublished or self.store.gone:
+        moved = self.store.unpublished or self.store.gone or self.advisor.unpublished
+        if told or sample is not None or moved:
             self.published(told, sample)
+
+
+def _usage(used: RunUsage, at: float) -> Usage:
+    return Usage(
+        at,
+        used.memory_bytes,
+        used.cores,
+        used.processes,
+        used.gpu_memory_bytes,
+        used.gpu_utilisation_pct,
+        used.threads,
+        used.touches,
+    )

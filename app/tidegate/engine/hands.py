@@ -29,7 +29,8 @@ class Hands:
                 continue
             match action:
                 case Start():
-                    if ledger is None:
+                    # Where memory has no line a fresh reading decides nothing.
+                    if ledger is None and self._engine.state.policy.memory_emergency_pct is not None:
                         fresh = self._engine.sensors.available_memory_bytes()
                         ledger = open_ledger(self._engine.state, now, fresh)
                     self._start(action, job, ledger, now)
@@ -42,14 +43,16 @@ class Hands:
                 case _:
                     assert_never(action)
 
-    def _start(self, action: Start, job: Job, ledger: Ledger, now: float) -> None:
+    def _start(self, action: Start, job: Job, ledger: Ledger | None, now: float) -> None:
         """Start it if a fresh reading still agrees (D3: ``still_valid``)."""
         engine = self._engine
         forced = job.id in engine.state.forced
-        if not isinstance(job.status, Queued) or not (forced or still_fits(action.estimate, ledger)):
+        fits = forced or ledger is None or still_fits(action.estimate, ledger)
+        if not isinstance(job.status, Queued) or not fits:
             engine.record(e.ActionRejected(now, job.id, "start", "there is less memory than a moment ago"))
             return
-        ledger.take(job, action.estimate, action.devices)
+        if ledger is not None:
+            ledger.take(job, action.estimate, action.devices)
         self.begin(job, action, now)
 
     def begin(self, job: Job, action: Start, now: float, behind: JobId | None = None) -> None:
@@ -68,7 +71,7 @@ class Hands:
         """Stop a running job's processes; a job already paused only changes its reason."""
         if not isinstance(job.status, Running):
             return
-        self._engine.record(e.JobPaused(now, job.id, action.reason, action.resume_at))
+        self._engine.record(e.JobPaused(now, job.id, action.reason, action.resume_at, action.why))
         self._engine.executor.pause(job)
 
     def resume(self, job: Job, thaw: bool, now: float) -> None:

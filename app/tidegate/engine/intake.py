@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 from tidegate.core import events as e
 from tidegate.core.actions import Start
+from tidegate.core.forecast import Span, deadline_outlook_of, deadline_sentence, forecasting
 from tidegate.core.job import Finished, Held, Job, JobId, Queued
 from tidegate.core.planner import plan
+from tidegate.core.texts import format_moment
 from tidegate.core.transitions import apply
 from tidegate.core.verdicts import never_fits
-from tidegate.engine.engine import Engine
 from tidegate.engine.ports import Batch, EngineUnwilling, JobRecord, Submission, Submitted
 from tidegate.engine.restart import META_NEXT_NUMBER, META_NEXT_SEQUENCE
 
+if TYPE_CHECKING:
+    from tidegate.engine.engine import Engine
+
+T = TypeVar("T")
+
 PREVIEW_NUMBER = 10**15 - 1
+MOST_TOLD = 20  # jobs of one request whose deadlines get a sentence each
+SLICE = 500  # jobs, for some ten milliseconds
 
 
 def check_intake(engine: Engine, submissions: Sequence[Submission]) -> None:
@@ -33,6 +43,9 @@ def refusal(engine: Engine, submission: Submission, known: Callable[[JobId], boo
     sentence = never_fits(engine.state, submission.spec)
     if sentence is not None:
         return sentence
+    deadline, now = submission.spec.deadline_at, engine.clock.now()
+    if deadline is not None and deadline <= now:
+        return f"its deadline, {format_moment(deadline, now)}, lies in the past, so it could never be met"
     for dependency in submission.spec.after:
         if not known(dependency.job):
             return f"it is to run after job {dependency.job}, and there is no such job"
@@ -45,54 +58,175 @@ def accept(
     known: Callable[[JobId], bool],
     done: Callable[[list[Submitted] | EngineUnwilling], None],
 ) -> None:
-    """Give numbers, commit, apply, answer through ``done``. One refusal refuses the whole request: nothing is added."""
-    refusals = [refusal(engine, submission, known) for submission in submissions]
+    """Give numbers, commit, apply, answer through ``done``. One refusal refuses the whole request: nothing is added.
+
+    A hundred thousand jobs take seconds; between slices of them the engine does whatever else is due.
+    """
+    _go_on(engine, _accepting(engine, submissions, known, done))
+
+
+def _go_on(engine: Engine, steps: Generator[None, None, None]) -> None:
+    """Do the next slice, and see to it that the one after it is done too; what is on disk outlives an engine that
+    leaves meanwhile."""
+    if engine.closed:
+        return
+    try:
+        next(steps)
+    except StopIteration:
+        return
+    engine.clock.call_at(engine.clock.now(), lambda: _go_on(engine, steps))
+
+
+def _accepting(
+    engine: Engine,
+    submissions: Sequence[Submission],
+    known: Callable[[JobId], bool],
+    done: Callable[[list[Submitted] | EngineUnwilling], None],
+) -> Generator[None, None, None]:
+    refusals: list[str | None] = []
+    for some in _slices(submissions):
+        refusals += [refusal(engine, submission, known) for submission in some]
+        if len(refusals) < len(submissions):
+            yield
     if any(refusals):
         warnings = [submission.warnings for submission in submissions]
         done([Submitted(None, why, notes) for why, notes in zip(refusals, warnings, strict=True)])
         return
     now = engine.clock.now()
     events: list[e.JobSubmitted] = []
+    records: list[JobRecord] = []
     answers: list[Submitted] = []
     keys: dict[str, int] = {}
-    for submission in submissions:
-        key = submission.spec.dedupe_key
-        same = _unfinished(engine, key)
-        if key is not None and same is not None:
-            note = f"job {same} has the key {key!r} and is unfinished, so nothing was added"
-            answers.append(Submitted(JobId(same), None, (*submission.warnings, note)))
-            continue
-        number = engine.next_number
-        engine.next_number += 1
-        if key is not None:
-            keys[key] = engine.accepting.keys[key] = number
-        for id in _ids(number, submission):
-            events.append(e.JobSubmitted(now, id, submission.spec, engine.next_sequence, submission.held))
-            engine.next_sequence += 1
-        answers.append(Submitted(JobId(number), None, submission.warnings))
-    engine.accepting.jobs += len(events)
+    for some in _slices(submissions):
+        if answers:
+            yield
+        accepted = len(events)
+        for submission in some:
+            answers.append(_numbered(engine, submission, now, keys, events))
+        records += [_record(event) for event in events[accepted:]]
+        engine.accepting.jobs += len(events) - accepted
 
-    def committed(error: str | None) -> None:
+    def accepted_or_not() -> None:
         engine.accepting.jobs -= len(events)
         for key in keys:
             del engine.accepting.keys[key]
+
+    def applied() -> None:
+        accepted_or_not()
+        done(answers)
+
+    def committed(error: str | None) -> None:
         if error is not None:
+            accepted_or_not()
             engine.writer.journal_failed(error)
             done(EngineUnwilling(f"not accepted: {error}"))
             return
-        for event in events:
+        _go_on(engine, _applying(engine, events, applied))
+
+    # An answer with the number of another submission waits for the disk too: batches are written in order, and one
+    # that could not be written fails the next as well.
+    counters = ((META_NEXT_NUMBER, str(engine.next_number)), (META_NEXT_SEQUENCE, str(engine.next_sequence)))
+    engine.journal.write(Batch(added=tuple(records), meta=counters, durable=True), committed)
+
+
+def _numbered(
+    engine: Engine, submission: Submission, now: float, keys: dict[str, int], events: list[e.JobSubmitted]
+) -> Submitted:
+    """Give it its number, unless a job of its dedupe key is unfinished."""
+    key = submission.spec.dedupe_key
+    same = _unfinished(engine, key)
+    if key is not None and same is not None:
+        note = f"job {same} has the key {key!r} and is unfinished, so nothing was added"
+        return Submitted(JobId(same), None, (*submission.warnings, note))
+    number = engine.next_number
+    engine.next_number += 1
+    if key is not None:
+        keys[key] = engine.accepting.keys[key] = number
+    for id in _ids(number, submission):
+        events.append(e.JobSubmitted(now, id, submission.spec, engine.next_sequence, submission.held))
+        engine.next_sequence += 1
+    return Submitted(JobId(number), None, submission.warnings)
+
+
+def _applying(
+    engine: Engine, events: Sequence[e.JobSubmitted], applied: Callable[[], None]
+) -> Generator[None, None, None]:
+    """They are on disk: now they are in line."""
+    for number, some in enumerate(_slices(events)):
+        if number:
+            engine.tick()
+            yield
+        for event in some:
             engine.record(event)
             if engine.state.jobs[event.id].outcome is None:
                 # Its row was just written; only a change from here on is news to the journal.
                 engine.store.unsaved.pop(event.id, None)
-        done(answers)
-        engine.tick()
+    applied()
+    engine.tick()
 
-    # An answer with the number of another submission waits for the disk too: batches are written in order, and one
-    # that could not be written fails the next as well.
-    records = tuple(_record(event) for event in events)
-    counters = ((META_NEXT_NUMBER, str(engine.next_number)), (META_NEXT_SEQUENCE, str(engine.next_sequence)))
-    engine.journal.write(Batch(added=records, meta=counters, durable=True), committed)
+
+def _slices(whole: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (whole[begin : begin + SLICE] for begin in range(0, len(whole), SLICE))
+
+
+def with_outlooks(
+    engine: Engine, submissions: Sequence[Submission], answers: list[Submitted]
+) -> Callable[[], list[Submitted]] | None:
+    """The answers with a word on each deadline, whether it should be made; None where nobody named any.
+
+    The fork of State is made here; what this gives plans far ahead, so that it is for a thread.
+    """
+    now, state = engine.clock.now(), engine.state
+    open_of: dict[JobId, list[JobId]] = {}
+    for submission, answer in zip(submissions, answers, strict=True):
+        if submission.spec.deadline_at is not None and answer.id is not None and not submission.held:
+            elements = [id for id in state.elements(answer.id.number) if id in state.jobs]
+            open_of[answer.id] = [id for id in elements if state.jobs[id].outcome is None]
+    if not any(open_of.values()):
+        return None
+    look_ahead = forecasting(state, now, wanted=[id for ids in open_of.values() for id in ids])
+
+    def told() -> list[Submitted]:
+        spans = look_ahead()
+        if len(open_of) > MOST_TOLD:
+            return _told_in_one(submissions, answers, open_of, spans, now)
+        found: list[Submitted] = []
+        for submission, answer in zip(submissions, answers, strict=True):
+            deadline_at = submission.spec.deadline_at
+            ids = open_of.get(answer.id) if answer.id is not None else None
+            if deadline_at is not None and ids:
+                sentence, _ = deadline_sentence(deadline_at, [spans.get(id) for id in ids], now)
+                answer = replace(answer, warnings=(*answer.warnings, f"job {answer.id} {sentence}"))
+            found.append(answer)
+        return found
+
+    return told
+
+
+def _told_in_one(
+    submissions: Sequence[Submission],
+    answers: list[Submitted],
+    open_of: Mapping[JobId, list[JobId]],
+    spans: Mapping[JobId, Span],
+    now: float,
+) -> list[Submitted]:
+    """Nobody reads ten thousand sentences: one for them all, with the first that will be late."""
+    late: list[str] = []
+    unknown = 0
+    for submission, answer in zip(submissions, answers, strict=True):
+        ids = open_of.get(answer.id) if answer.id is not None else None
+        if submission.spec.deadline_at is not None and ids:
+            ends = [spans.get(id) for id in ids]
+            sentence, missed = deadline_sentence(submission.spec.deadline_at, ends, now)
+            if missed:
+                late.append(f"job {answer.id} {sentence}")
+            unknown += not missed and any(end is None or end.end_at is None for end in ends)
+    first = f" (the first: {late[0]})" if late else ""
+    note = (
+        f"of {len(open_of)} jobs {len(late)} will not make their deadline{first}, "
+        f"{len(open_of) - len(late) - unknown} should, and of {unknown} it cannot be said yet"
+    )
+    return [replace(answers[0], warnings=(*answers[0].warnings, note)), *answers[1:]]
 
 
 def _unfinished(engine: Engine, key: str | None) -> int | None:
@@ -129,8 +263,9 @@ def why_not_now(engine: Engine, job: Job, now: float) -> str | None:
     return waits[0].sentence if waits else "it cannot start yet"
 
 
-def preview(engine: Engine, submission: Submission) -> tuple[Job, bool, str]:
-    """What the real planner would do with it now, on a bounded copy of State (D3): the job, started?, and why not."""
+def preview(engine: Engine, submission: Submission) -> tuple[Job, bool, str, Callable[[], tuple[str, bool]] | None]:
+    """What the real planner would do with it now, on a bounded copy of State (D3): the job, started?, why not, and
+    (for a thread: it plans far ahead) whether it should make its deadline."""
     now = engine.clock.now()
     fork = engine.state.fork()
     fork.bring(engine.state, [dependency.job for dependency in submission.spec.after])
@@ -139,9 +274,10 @@ def preview(engine: Engine, submission: Submission) -> tuple[Job, bool, str]:
     apply(fork, e.JobSubmitted(now, id, submission.spec, engine.next_sequence, submission.held))
     job = fork.jobs[id]
     if isinstance(job.status, Finished):
-        return job, False, job.status.why or "it could never run"
+        return job, False, job.status.why or "it could never run", None
+    outlook = deadline_outlook_of(fork, id, now)
     decided = plan(fork, now)
     starts = any(isinstance(action, Start) and action.id == id for action in decided.actions)
     waits = decided.waits[id] if not starts else ()
     sentence = waits[0].sentence if waits else "starts at once"
-    return job, starts, sentence
+    return job, starts, sentence, outlook

@@ -95,8 +95,11 @@ def _paused(state: State, job: Job, event: e.JobPaused) -> Notice | None:
         case PauseReason.GPU:
             title, text = f"Paused {name} for GPU memory", "It resumes when its card has room again."
             return Notice(event.at, title, text, job.id, "warning", NoticeKind.INTERVENED, offers=offers)
+        case PauseReason.SCHEDULING if state.section_of(job.spec.queue).strategy.rotates:
+            return None  # turns come and go: that is what its queue is for
         case PauseReason.SCHEDULING:
-            title, text = f"Paused {name} for another job", "It goes on by itself when its turn comes again."
+            because = f"It {job.status.why}. " if isinstance(job.status, Paused) and job.status.why else ""
+            title, text = f"Paused {name} for another job", f"{because}It goes on by itself when its turn comes again."
             return Notice(event.at, title, text, job.id, "info", NoticeKind.INTERVENED, urgent=False, offers=offers)
         case _:
             return None  # its user did that

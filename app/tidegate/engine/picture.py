@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tidegate.core.admission import Ledger, open_ledger
+from tidegate.core.admission import open_ledger
 from tidegate.core.estimates import at_least, estimate, holding, reserved_memory_bytes, seen_bytes
 from tidegate.core.job import Attempt, Finished, Job, Stopping
-from tidegate.core.machine import CardMode
+from tidegate.core.placement import CardLedger, need_of
 from tidegate.core.reasons import WaitReason
-from tidegate.core.resources import Estimate, GpuRequest
+from tidegate.core.resources import CardNeed, Estimate, GpuRequest
 from tidegate.core.state import State
 from tidegate.engine.views import (
     AttemptView,
@@ -20,6 +20,7 @@ from tidegate.engine.views import (
     JobView,
     MachineSample,
     MachineView,
+    ProgramView,
     UsageView,
     WaitView,
 )
@@ -67,6 +68,7 @@ def job_view(
         last_wait=job.last_wait.sentence if job.last_wait is not None else None,
         log_path=log_path(str(job.id), attempt.number) if attempt is not None else None,
         rank=job.rank,
+        deadline_at=job.spec.deadline_at,
     )
 
 
@@ -96,6 +98,7 @@ def _attempt_view(attempt: Attempt) -> AttemptView:
         devices=attempt.devices,
         why=attempt.why,
         waited_for=attempt.waited_for,
+        strategy=attempt.strategy,
     )
 
 
@@ -104,15 +107,23 @@ def _estimate_view(figure: Estimate) -> EstimateView:
         memory_bytes=figure.memory_bytes,
         source=figure.source.value,
         cores=figure.cores,
-        gpu=_gpu_view(figure.gpu),
+        gpu=_gpu_view(figure.gpu, figure.card),
         duration_s=figure.duration_s,
     )
 
 
-def _gpu_view(request: GpuRequest | None) -> GpuView | None:
+def _gpu_view(request: GpuRequest | None, need: CardNeed | None) -> GpuView | None:
     if request is None:
         return None
-    return GpuView(request.count, request.memory_bytes, request.vendor, request.model)
+    return GpuView(
+        request.count,
+        request.memory_bytes,
+        request.vendor,
+        request.model,
+        request.text,
+        need.memory_bytes if need is not None else None,
+        100.0 * need.share if need is not None else None,
+    )
 
 
 def _usage_view(state: State, job: Job, now: float) -> UsageView:
@@ -133,6 +144,8 @@ def _usage_view(state: State, job: Job, now: float) -> UsageView:
         processes=usage.processes if usage is not None else None,
         cpu_s=attempt.cpu_s if attempt is not None else None,
         gpu_memory_bytes={str(index): size for index, size in usage.gpu_memory_bytes} if usage is not None else {},
+        gpu_utilisation_pct={str(index): pct for index, pct in usage.gpu_utilisation_pct} if usage is not None else {},
+        threads=usage.threads if usage is not None else None,
     )
 
 
@@ -164,32 +177,34 @@ def machine_view(state: State, now: float) -> MachineView:
         disk_write_bytes_s=reading.disk_write_bytes_s if reading else None,
         net_received_bytes_s=reading.net_received_bytes_s if reading else None,
         net_sent_bytes_s=reading.net_sent_bytes_s if reading else None,
-        cards=_card_views(state, ledger),
+        cards=tuple(card_view(state, card) for card in ledger.cards.values()),
+        largest_others=tuple(ProgramView(one.name, one.memory_bytes) for one in reading.largest_others)
+        if reading
+        else (),
     )
 
 
-def _card_views(state: State, ledger: Ledger) -> tuple[CardView, ...]:
-    views = []
-    for index, card in ledger.cards.items():
-        reading = card.reading
-        holders = [job for job in list(state.active.values()) if index in job.attempts[-1].devices]
-        promised = sum(job.spec.gpu.memory_bytes or 0 for job in holders if job.spec.gpu is not None)
-        views.append(
-            CardView(
-                index=index,
-                uuid=reading.uuid,
-                name=reading.name,
-                mode=state.machine.cards.get(index, CardMode.NORMAL).value,
-                memory_total_bytes=reading.memory_total_bytes,
-                memory_used_bytes=reading.memory_used_bytes,
-                utilisation_pct=reading.utilisation_pct,
-                temperature_c=reading.temperature_c,
-                power_w=reading.power_w,
-                reserved_share=card.share,
-                reserved_memory_bytes=promised,
-            )
-        )
-    return tuple(views)
+def card_view(state: State, card: CardLedger) -> CardView:
+    """One card with what our jobs are expected to take of it; memory of a job that takes more counts as it is."""
+    reading, promised = card.reading, 0
+    for id in list(card.holders):
+        job = state.jobs[id]
+        need = need_of(job.spec, job.estimate)
+        measured = dict(job.usage.gpu_memory_bytes).get(reading.index, 0) if job.usage is not None else 0
+        promised += max(measured, (need.memory_bytes or 0) if need is not None else 0)
+    return CardView(
+        index=reading.index,
+        uuid=reading.uuid,
+        name=reading.name,
+        mode=card.mode.value,
+        memory_total_bytes=reading.memory_total_bytes,
+        memory_used_bytes=reading.memory_used_bytes,
+        utilisation_pct=reading.utilisation_pct,
+        temperature_c=reading.temperature_c,
+        power_w=reading.power_w,
+        reserved_share=card.share,
+        reserved_memory_bytes=promised,
+    )
 
 
 def intake_view(state: State) -> IntakeView:

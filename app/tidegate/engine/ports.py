@@ -10,11 +10,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from tidegate.core.job import Attempt, Job, JobId, JobSpec, RunRef, Status
+from tidegate.core.job import Attempt, Job, JobId, JobSpec, RunRef, Status, Touches
 from tidegate.core.machine import MachineReading
 from tidegate.core.policy import Policy
 from tidegate.core.prediction import Profile
-from tidegate.engine.views import JobView, LogChunk, MachineSample, SettingView, StatusView, TickView
+from tidegate.core.switching import Rehearsed
+from tidegate.engine.views import (
+    ConflictView,
+    HintView,
+    JobView,
+    LogChunk,
+    MachineSample,
+    QueueStatusView,
+    SettingView,
+    StatusView,
+    StrategiesView,
+    TickView,
+)
 
 # --- Clock --------------------------------------------------------------------------------------------------------
 
@@ -43,6 +55,9 @@ class RunUsage:
     cores: float | None
     processes: int | None
     gpu_memory_bytes: tuple[tuple[int, int], ...] = ()
+    gpu_utilisation_pct: tuple[tuple[int, float], ...] = ()
+    threads: int | None = None
+    touches: Touches | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +309,43 @@ class TickRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a conflict is being settled: who rests until one of ``until`` has ended, or with ``turns`` for a quantum.
+
+    ``way`` is the name of the way that was taken, ``since`` when this turn began.
+    """
+
+    way: str
+    resting: tuple[JobId, ...]
+    until: tuple[JobId, ...]
+    turns: bool
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRecord:
+    """A conflict as it is kept: open, or how it ended. ``unwanted``: it is not told again as long as it lasts."""
+
+    key: str
+    view: ConflictView
+    settlement: Settlement | None = None
+    unwanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HintRecord:
+    """A hint as it is kept: open, or how it ended. ``unwanted``: its reader does not want it again."""
+
+    key: str
+    view: HintView
+    unwanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Changes written in one transaction, in this order. ``durable`` asks for an fsync before ``done``.
 
-    ``notices`` have their numbers; of a number given twice the later counts.
+    ``notices``, ``conflicts`` and ``hints`` have their numbers; of a number given twice the later counts.
     """
 
     added: tuple[JobRecord, ...] = ()
@@ -309,16 +357,23 @@ class Batch:
     meta: tuple[tuple[str, str], ...] = ()
     notices: tuple[Notice, ...] = ()
     durable: bool = False
+    conflicts: tuple[ConflictRecord, ...] = ()
+    hints: tuple[HintRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What the journal gives back at start: unfinished jobs, the newest finished ones, and what was learned."""
+    """What the journal gives back at start: unfinished jobs, the newest finished ones, and what was learned.
+
+    Of conflicts and hints those that are open, and the newest of those that are unwanted.
+    """
 
     jobs: tuple[Job, ...] = ()
     profiles: tuple[Profile, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    conflicts: tuple[ConflictRecord, ...] = ()
+    hints: tuple[HintRecord, ...] = ()
 
 
 class JournalPort(Protocol):
@@ -347,7 +402,7 @@ class HistoryPort(Protocol):
         """The job, or all elements of an array; empty when unknown."""
 
     def finished(self, before: float | None, limit: int | None) -> list[Job]:
-        """Finished jobs, newest end first."""
+        """Finished jobs, newest end first, of those that ended earlier than ``before``."""
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
 
@@ -355,6 +410,26 @@ class HistoryPort(Protocol):
 
     def notices(self, before: int | None, limit: int) -> list[Notice]:
         """Newest first, of those with an id below ``before`` (None: the newest)."""
+
+    def conflicts(self, limit: int | None) -> list[ConflictView]:
+        """Closed ones, newest end first."""
+
+    def hints(self, limit: int | None) -> list[HintView]:
+        """Closed ones, newest end first."""
+
+
+# --- Rehearsal --------------------------------------------------------------------------------------------------------
+
+
+class Rehearsal(Protocol):
+    """Replays the recorded jobs of this home in the simulator, under every strategy; one replay at a time."""
+
+    def begin(self, done: Callable[[Sequence[Rehearsed] | str], None]) -> None:
+        """Elsewhere, so that nothing here is held up. ``done`` is called on the engine's thread, never from within:
+        with what came of each strategy that could be tried, or with one clause that says why nothing could be."""
+
+    def stop(self) -> None:
+        """Break it off; ``done`` may still be called, but the work ends."""
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------
@@ -408,11 +483,30 @@ class NoticeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveConflict:
+    """Settle a conflict in one of the ways it offers (None: the one it proposes)."""
+
+    id: int
+    way: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyHint:
+    """Do what a hint advises."""
+
+    id: int
+
+
+Errand = Command | ResolveConflict | ApplyHint
+"""What one click may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeOffer:
     """What one may do about a notice: the word on the button, and what it asks for."""
 
     label: str
-    command: Command
+    command: Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +543,9 @@ class SettingsPort(Protocol):
 
     def change(self, name: str, text: str | None) -> SettingView:
         """Write and apply one (None: back to its default); as it is then. Raises SettingRefused."""
+
+    def change_all(self, texts: Mapping[str, str]) -> list[SettingView]:
+        """Write and apply these in one piece; as they are then. Raises SettingRefused."""
 
     def reset(self, names: Sequence[str] | None) -> list[SettingView]:
         """Back to their defaults in one piece (None: all); as they are then. Raises SettingRefused."""
@@ -512,7 +609,8 @@ class Preview:
 class Change:
     """Something moved: ``jobs`` are new views of changed jobs, ``gone`` left memory; ``status`` when it changed.
 
-    ``sample`` is set once per timed sample, ``setting`` when one was changed.
+    ``sample`` is set once per timed sample, ``setting`` when one was changed. ``conflicts`` and ``hints`` are those
+    that are new, changed, or closed.
     """
 
     event_id: int
@@ -523,6 +621,8 @@ class Change:
     sample: MachineSample | None = None
     notice: Notice | None = None
     setting: SettingView | None = None
+    conflicts: tuple[ConflictView, ...] = ()
+    hints: tuple[HintView, ...] = ()
 
 
 class EngineUnwilling(Exception):
@@ -546,12 +646,24 @@ class Desk(Protocol):
     def last_number(self) -> int | None:
         """The highest job number given in this home so far; None before the first."""
 
+    def queue_status(self, by: str = "queue") -> QueueStatusView:
+        """Every queue with its limits, or with ``by`` "card" every card, who has it and who waits for it."""
+
     def samples(self, since: float) -> list[MachineSample]: ...
 
     def ticks(self, since: float | None, job: JobId | None, limit: int) -> list[TickView]: ...
 
     def notices(self, before: int | None, limit: int) -> list[Notice]:
         """What was told, newest first, of those with an id below ``before`` (None: the newest)."""
+
+    def conflicts(self, *, closed: bool = False, limit: int | None = None) -> list[ConflictView]:
+        """Open conflicts by severity, the worst first; ``closed``: those that ended, newest first, from the history."""
+
+    def hints(self, *, closed: bool = False, limit: int | None = None) -> list[HintView]:
+        """Open hints, newest first; ``closed``: those followed, dismissed or outlived, newest first, of the history."""
+
+    def strategies(self) -> StrategiesView:
+        """Every strategy, where each is in use, and what came of the jobs it let start; looks into the history."""
 
     def settings(self) -> list[SettingView]:
         """Every setting with its value."""
@@ -576,11 +688,23 @@ class Desk(Protocol):
     async def command(self, command: Command) -> list[CommandResult]:
         """Carried out, then answered; waits until it is so (a paused job is paused)."""
 
+    async def resolve_conflict(self, id: int, way: str | None = None) -> CommandResult:
+        """Settle a conflict by real actions on its jobs, in one of its ways (None: the proposed one)."""
+
+    async def apply_hint(self, id: int) -> CommandResult:
+        """Carry out what a hint advises; refused, with why, when that is no longer possible."""
+
+    async def dismiss_hint(self, id: int) -> CommandResult:
+        """The person has read it; it does not come back for the same jobs."""
+
     async def wait(self, ids: Sequence[JobId], timeout_s: float | None, any_one: bool = False) -> list[JobView] | None:
         """The finished jobs, in the order of ``ids`` (``any_one``: the first to finish); None when time ran out."""
 
     async def change_setting(self, name: str, text: str | None) -> SettingView:
         """Written to the home's file and applied (None: back to its default). Raises SettingRefused."""
+
+    async def change_settings(self, texts: Mapping[str, str]) -> list[SettingView]:
+        """Written together, so that no order matters, or none of them. Raises SettingRefused."""
 
     async def reset_settings(self, names: Sequence[str] | None) -> list[SettingView]:
         """Taken out of the home's file together (None: all), so that no order matters. Raises SettingRefused."""

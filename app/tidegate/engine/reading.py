@@ -6,14 +6,20 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 
+from tidegate.core.forecast import deadline_outlook
 from tidegate.core.job import Finished, Held, Job, JobId
 from tidegate.core.reasons import WaitReason
+from tidegate.core.state import AUTO
+from tidegate.core.strategies.order import in_order
 from tidegate.engine.engine import Engine
 from tidegate.engine.picture import intake_view, job_view, machine_view
 from tidegate.engine.ports import HistoryPort
-from tidegate.engine.views import JobView, LogChunk, MachineSample, StatusView
+from tidegate.engine.queues import by_card, by_queue
+from tidegate.engine.views import JobView, LogChunk, MachineSample, QueueStatusView, StatusView
 
 T = TypeVar("T")
 
@@ -72,17 +78,25 @@ class Reading:
             machine=machine_view(state, now),
             counts=state.counts(),
             intake=intake_view(state),
-            strategy="priority_based",
+            strategy=state.policy.strategy,
             version=self._version,
             kind=self._kind,
             pid=os.getpid(),
             started_at=self._started_at,
             uptime_s=max(0.0, now - self._started_at),
             journal_error=state.journal_error,
-            warnings=tuple(self._engine.warnings),
+            warnings=(*self._engine.warnings, *self._engine.strategist.warnings),
             event_id=self._engine.store.event_id,
             alerts=self._engine.alarms.views,
+            auto=self._engine.strategist.auto if state.policy.strategy == AUTO else None,
         )
+
+    def queue_status(self, by: str) -> QueueStatusView:
+        engine = self._engine
+        if by != "card":
+            return self.steady(lambda: by_queue(engine.state, engine.clock.now()))
+        waits = {} if engine.plan is None else engine.plan.waits
+        return self.steady(lambda: by_card(engine.state, waits, engine.clock.now()))
 
     def samples(self, since: float) -> list[MachineSample]:
         recent = self.steady(lambda: [sample for sample in list(self._engine.store.samples) if sample.at >= since])
@@ -123,8 +137,8 @@ class Reading:
         found = {job.id: job for job in list(state.active.values())}
         if end is None or len(found) < end:
             wanted = state.queued_count if end is None else end - len(found)
-            ids = list(state.line) if end is None else state.line.first(wanted)
-            found.update((id, state.jobs[id]) for id in ids)
+            now = self._engine.clock.now()
+            found.update((id, state.jobs[id]) for id in islice(in_order(state, now), wanted))
         if end is None or len(found) < end:
             found.update(dict(state.parked))
             found.update((job.id, job) for job in list(state.jobs.values()) if isinstance(job.status, Held))
@@ -144,7 +158,11 @@ class Reading:
         return (recent + missing)[:count]
 
     def job(self, id: JobId) -> list[JobView]:
-        return [self.view(job, self._engine.clock.now()) for job in self.find(id)]
+        views = [self.view(job, self._engine.clock.now()) for job in self.find(id)]
+        if any(view.deadline_at is not None and view.outcome is None for view in views):
+            outlook = self.steady(lambda: deadline_outlook(self._engine.state, id, self._engine.clock.now()))
+            views = [view if outlook is None else replace(view, outlook=outlook[0]) for view in views]
+        return views
 
     def find(self, id: JobId) -> list[Job]:
         """The job, or an array's elements in order, from memory and history; empty when unknown."""

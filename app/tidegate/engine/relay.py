@@ -8,16 +8,18 @@ in places that jobs of the same kind leave, for a few hundredths of a second. Wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tidegate.core.actions import Start
 from tidegate.core.admission import Ledger, expected, open_ledger
 from tidegate.core.job import Job, JobId, JobSpec, Running, Starting
-from tidegate.core.line import GroupKey, Head
+from tidegate.core.line import GroupKey
 from tidegate.core.machine import Mode
 from tidegate.core.places import group_of
 from tidegate.core.plan import Plan
 from tidegate.core.reasons import WaitCode
+from tidegate.core.strategies.order import in_order
 
 if TYPE_CHECKING:
     from tidegate.engine.engine import Engine
@@ -68,28 +70,28 @@ class Relay:
         if not self._is_open:
             self.call_back(self._waiting())
         elif self._brisk and decided.blocked:
-            heads = self._engine.state.line.heads()
             id, code = decided.blocked[0]
-            if heads and heads[0].id == id and code in FULL:
-                self._extend(heads, now)
+            if code in FULL and id in self._engine.state.line:
+                self._extend(id, now)
 
-    def _extend(self, heads: Sequence[Head], now: float) -> None:
+    def _extend(self, first: JobId, now: float) -> None:
         state = self._engine.state
-        runs, mean_s = self._brisk.get(heads[0].group, (0, 0.0))
+        kind = state.line.group_of(first)
+        runs, mean_s = self._brisk.get(kind, (0, 0.0))
         if runs < RUNS_TO_BELIEVE:
             return
-        chains = self._chains(heads[0].group)
+        chains = self._chains(kind)
         depth = min(MOST_AHEAD, int(AHEAD_S / max(mean_s, 0.001)), MOST_IN_ALL // max(1, len(chains)))
         if not chains or depth < 1 or min(map(len, chains)) - 1 > depth // 2:
             return
         ledger = open_ledger(state, now, self._engine.sensors.available_memory_bytes())
         if ledger.gates or ledger.cpu_busy or (ledger.headroom_bytes or 0) < 0:
             return
-        # As soon as a job of another kind is next in line, the planner has to see.
-        until = heads[1].order if len(heads) > 1 else None
         wanted = sum(depth + 1 - len(chain) for chain in chains if len(chain) <= depth)
-        places = state.line.group(heads[0].group)[:wanted]
-        for _, id in [place for place in places if until is None or place.order < until]:
+        for id in list(islice(in_order(state, now), wanted)):
+            # As soon as a job of another kind is next in line, the planner has to see.
+            if state.line.group_of(id) != kind:
+                break
             chain = min(chains, key=len)
             if len(chain) > depth or not self._hand_over(state.jobs[id], chain, ledger, now):
                 break

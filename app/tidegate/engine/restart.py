@@ -9,6 +9,7 @@ from tidegate.core import events as e
 from tidegate.core.job import Job, JobId, Paused, PauseReason, Running, Starting, Stopping
 from tidegate.engine import notices
 from tidegate.engine.ports import KnownRun, Reconnected, Restored
+from tidegate.engine.strategist import META_AUTO
 from tidegate.engine.telling import META_NEXT_NOTICE
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ async def restore(engine: Engine) -> None:
 def _load_jobs(engine: Engine, restored: Restored) -> None:
     now = engine.clock.now()
     engine.telling.restore(restored.meta.get(META_NEXT_NOTICE))
+    engine.advisor.restore(restored, now)
+    engine.strategist.restore(restored.meta.get(META_AUTO), now)
     for profile in restored.profiles:
         engine.state.profiles[profile.key] = profile
     # Ended jobs first: others may wait for how they ended.

@@ -53,6 +53,11 @@ class Store:
             self._changes.append((self.event_id, ids))
         return self.event_id, ids, gone
 
+    def forget_unpublished(self) -> None:
+        """Nobody looks on."""
+        self.unpublished.clear()
+        self.gone.clear()
+
     def changed_since(self, event_id: int) -> tuple[JobId, ...] | None:
         """Jobs that moved after this event id; None when that is no longer remembered."""
         if self._changes and self._changes[0][0] > event_id + 1 and len(self._changes) == REMEMBERED_CHANGES:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tidegate.core import events as e
 from tidegate.core.actions import Kill, Pause, Terminate
-from tidegate.core.dependencies import broken
+from tidegate.core.dependencies import broken, cycle
 from tidegate.core.job import (
+    Dependency,
     Finished,
     Held,
     Job,
@@ -23,23 +25,33 @@ from tidegate.core.job import (
     Stopping,
 )
 from tidegate.core.places import skipped_because
+from tidegate.core.state import State
 from tidegate.core.texts import format_moment
 from tidegate.core.verdicts import never_fits
-from tidegate.engine.engine import Engine
 from tidegate.engine.intake import why_not_now
 from tidegate.engine.ports import Command, Verb
+
+if TYPE_CHECKING:
+    from tidegate.engine.engine import Engine
 
 
 @dataclass(slots=True)
 class Asked:
-    """One command while it is carried out. ``waiting``: what has to come true before it is answered, job by job."""
+    """One command while it is carried out. ``waiting``: what has to come true before it is answered, job by job.
+
+    ``answered`` False: nobody waits for it. ``why``: what a pause or a hold is for, if not just for itself.
+    """
 
     engine: Engine
     command: Command
     waiting: dict[JobId, asyncio.Future[str | None]] = field(default_factory=dict)
+    answered: bool = True
+    why: str | None = None
 
     def wait_for(self, job: Job, kind: str) -> None:
         """Answer only when the helper has paused or resumed it; the future gets the reason why not."""
+        if not self.answered:
+            return
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
 
         def confirmed(why: str | None) -> None:
@@ -50,6 +62,8 @@ class Asked:
         self.waiting[job.id] = future
 
     def wait_for_end(self, job: Job) -> None:
+        if not self.answered:
+            return
         future: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self.engine.runs.when_finished(job.id, lambda _job: None if future.done() else future.set_result(None))
         self.waiting[job.id] = future
@@ -89,7 +103,7 @@ def pause(asked: Asked, job: Job) -> Verdict:
     engine, now = asked.engine, asked.engine.clock.now()
     until = None if asked.command.seconds is None else now + asked.command.seconds
     said = Done(f"paused job {job.id}" + (f" until {format_moment(until, now)}" if until is not None else ""))
-    action = Pause(job.id, PauseReason.USER, "paused by you", until)
+    action = Pause(job.id, PauseReason.USER, asked.why, until)
     match job.status:
         case Running():
             asked.wait_for(job, "pause")
@@ -100,7 +114,7 @@ def pause(asked: Asked, job: Job) -> Verdict:
             engine.runs.pause_when_started(action)
             return said
         case Paused():
-            engine.record(e.JobPaused(now, job.id, PauseReason.USER, until))
+            engine.record(e.JobPaused(now, job.id, PauseReason.USER, until, asked.why))
             return said
         case Queued():
             return f"{_is(job)} and not running; `tidegate hold {job.id}` keeps it from starting"
@@ -119,7 +133,7 @@ def resume(asked: Asked, job: Job) -> Verdict:
     engine.record(e.JobResumeWanted(engine.clock.now(), job.id))
     engine.tick()
     if engine.state.jobs[job.id].status_name == "paused":
-        del asked.waiting[job.id]
+        asked.waiting.pop(job.id, None)
         return Done(f"job {job.id} goes on as soon as there is room for it")
     return Done(f"resumed job {job.id}")
 
@@ -129,7 +143,7 @@ def hold(asked: Asked, job: Job) -> Verdict:
         return Done(f"job {job.id} is on hold")
     if not isinstance(job.status, Queued):
         return f"{_is(job)}; only a waiting job can be held (a running one can be paused)"
-    asked.engine.record(e.JobHeld(asked.engine.clock.now(), job.id))
+    asked.engine.record(e.JobHeld(asked.engine.clock.now(), job.id, asked.why))
     return Done(f"job {job.id} is on hold")
 
 
@@ -185,6 +199,18 @@ def retry(asked: Asked, job: Job) -> Verdict:
     return Done(f"job {job.id} runs again")
 
 
+def requeue(asked: Asked, job: Job) -> Verdict:
+    """Stop it, to run again later: no verb of its own, but what a conflict may be settled by."""
+    engine, now = asked.engine, asked.engine.clock.now()
+    if not isinstance(job.status, Running | Paused):
+        return f"{_is(job)}; only a running job can make room"
+    if not job.spec.may_rerun:
+        return f"job {job.id} may not be run again: it was not submitted with retries or --on-preempt requeue"
+    why = "requeued: it makes room for another job"
+    engine.hands.stop(job, Terminate(job.id, None, why, engine.state.policy.kill_timeout_s), now)
+    return Done(f"stopped job {job.id}; it runs again later")
+
+
 def first(asked: Asked, job: Job) -> Verdict:
     if not isinstance(job.status, Queued | Held):
         return f"{_is(job)}; only a waiting job can be put first"
@@ -236,6 +262,20 @@ def _start_held(engine: Engine, job: Job, now: float) -> Verdict:
     return Instead(f"job {job.id} stays on hold: {why}; release it to let it join the queue", Verb.RELEASE)
 
 
+def _cannot_wait(state: State, id: JobId, after: Sequence[Dependency]) -> str | None:
+    """Why a job cannot wait for these others; None when it can."""
+    for dependency in after:
+        if not state.knows(dependency.job):
+            return f"it is to run after job {dependency.job}, and no such job waits, runs or has ended lately"
+    way = cycle(state, id, after)
+    if way is None:
+        return None
+    if not way:
+        return f"job {id} cannot run after itself"
+    chain = ", which runs after job ".join(str(other) for other in [*way, id])
+    return f"job {id} cannot run after job {chain}: neither could ever start"
+
+
 def edit(asked: Asked, job: Job) -> Verdict:
     engine = asked.engine
     if not isinstance(job.status, Queued | Held):
@@ -243,11 +283,13 @@ def edit(asked: Asked, job: Job) -> Verdict:
     changed = engine.edit(job.spec, asked.command.changes)
     if isinstance(changed, str):
         return changed
-    refusal = never_fits(engine.state, changed)
+    refusal = never_fits(engine.state, changed, job.spec)
+    if refusal is None and changed.after != job.spec.after:
+        refusal = _cannot_wait(engine.state, job.id, changed.after)
     if refusal is not None:
         return refusal
     engine.record(e.JobEdited(engine.clock.now(), job.id, changed))
-    return Done(f"changed job {job.id}")
+    return Done(f"changed job {job.id}") if job.outcome is None else _skipped(job)
 
 
 VERBS: dict[Verb, Callable[[Asked, Job], Verdict]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tidegate.core.measures import Measures
+
 
 @dataclass(frozen=True, slots=True)
 class WaitView:
@@ -17,10 +19,19 @@ class WaitView:
 
 @dataclass(frozen=True, slots=True)
 class GpuView:
+    """What a job wishes of graphics cards; ``text`` says all of it as ``--gpu`` takes it.
+
+    ``expected_memory_bytes`` and ``expected_utilisation_pct`` are what it should take of each card, as it was declared
+    or as earlier runs taught; None where nobody knows.
+    """
+
     count: float
     memory_bytes: int | None = None
     vendor: str | None = None
     model: str | None = None
+    text: str = ""
+    expected_memory_bytes: int | None = None
+    expected_utilisation_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class UsageView:
     processes: int | None = None
     cpu_s: float | None = None
     gpu_memory_bytes: dict[str, int] = field(default_factory=dict)
+    gpu_utilisation_pct: dict[str, float] = field(default_factory=dict)
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +75,15 @@ class AttemptView:
     devices: tuple[int, ...]
     why: str | None
     waited_for: str | None
+    strategy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as JSON has it (D11). Times are Unix seconds, sizes bytes."""
+    """A job as JSON has it (D11). Times are Unix seconds, sizes bytes.
+
+    ``outlook`` is whether it should make its deadline; said only of jobs that were asked for one by one.
+    """
 
     id: str
     index: int | None
@@ -98,11 +115,17 @@ class JobView:
     last_wait: str | None = None
     log_path: str | None = None
     rank: int = 0
+    deadline_at: float | None = None
+    outlook: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CardView:
-    """One graphics card now. ``mode`` is normal, high, emergency, hot or unreadable."""
+    """One graphics card now. ``mode`` is normal, high, emergency, hot or unreadable.
+
+    ``reserved_share`` is how busy our running jobs are expected to keep it (0..1, above 1 where some were forced onto
+    it), ``reserved_memory_bytes`` what all of ours count with there, paused ones too.
+    """
 
     index: int
     uuid: str
@@ -118,8 +141,93 @@ class CardView:
 
 
 @dataclass(frozen=True, slots=True)
+class CardUserView:
+    """A job of ours on a card: measured now, and what it is expected to take. None is unknown."""
+
+    id: str
+    name: str
+    status: str
+    memory_bytes: int | None
+    utilisation_pct: float | None
+    expected_memory_bytes: int | None
+    expected_utilisation_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardWaiterView:
+    """A job in the line that could use a card; ``gpu`` is its wish, ``code`` and ``sentence`` why it waits."""
+
+    id: str
+    name: str
+    priority: int
+    gpu: str
+    code: str | None
+    sentence: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardQueueView:
+    """A card as a queue of its own. ``free_*`` is what a further job could have of it (None: it cannot be read),
+    ``others_*`` what programs that are not ours use; ``waiting`` names the first of the ``waiting_count`` jobs that it
+    could serve.
+    """
+
+    card: CardView
+    free_memory_bytes: int | None
+    free_utilisation_pct: float | None
+    others_memory_bytes: int | None
+    others_utilisation_pct: float | None
+    users: tuple[CardUserView, ...] = ()
+    waiting: tuple[CardWaiterView, ...] = ()
+    waiting_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A named line of jobs (D4): how many stand where, what its active ones hold, and its own limits (None: none).
+
+    Queues with a lower ``order`` are served first; ``memory_bytes`` is what its jobs count with.
+    """
+
+    name: str
+    order: int
+    strategy: str
+    running: int
+    paused: int
+    waiting: int
+    held: int
+    memory_bytes: int
+    cards: int
+    max_running: int | None = None
+    max_memory_bytes: int | None = None
+    max_cards: int | None = None
+    backfill: bool = True
+    preempts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatusView:
+    """Who waits for what: ``by`` is queue (then ``queues`` is set) or card (then ``cards`` is)."""
+
+    by: str
+    queues: tuple[QueueView, ...] = ()
+    cards: tuple[CardQueueView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program that is not ours, with all its processes."""
+
+    name: str
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MachineView:
-    """The machine now, with the lines it is judged by. None is unknown."""
+    """The machine now, with the lines it is judged by. None is unknown.
+
+    ``largest_others``: the other programs that use the most memory, largest first.
+    """
 
     at: float | None
     cores: int | None
@@ -145,6 +253,7 @@ class MachineView:
     net_received_bytes_s: float | None
     net_sent_bytes_s: float | None
     cards: tuple[CardView, ...]
+    largest_others: tuple[ProgramView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +285,103 @@ class AlertView:
 
 
 @dataclass(frozen=True, slots=True)
+class WayView:
+    """One way to settle a conflict, or what a hint advises: its name for programs, the words on the button."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictView:
+    """Two parties want more than there is (D4). Times are Unix seconds.
+
+    ``kind`` is resource_competition, priority_conflict or schedule_conflict; ``severity`` low, medium, high, critical;
+    ``resource`` what it is about: memory, cores, gpu:0, file:PATH, port:N, environment:PATH, deadline, begin, priority.
+    ``ways``: the first is proposed. ``closed_because`` says how it ended, None while it is open.
+    """
+
+    id: int
+    kind: str
+    severity: str
+    resource: str
+    jobs: tuple[str, ...]
+    sentence: str
+    detected_at: float
+    ways: tuple[WayView, ...] = ()
+    numbers: dict[str, float] = field(default_factory=dict)
+    closed_at: float | None = None
+    closed_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HintView:
+    """Advice with evidence (D4). ``type`` is info, warning, error, success or suggestion; ``code`` names the rule.
+
+    ``action``: what one click does, None where there is nothing to click.
+    """
+
+    id: int
+    type: str
+    code: str
+    title: str
+    message: str
+    jobs: tuple[str, ...]
+    at: float
+    action: WayView | None = None
+    numbers: dict[str, float] = field(default_factory=dict)
+    closed_at: float | None = None
+    closed_because: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AutoView:
+    """What ``auto`` has come to: the strategy it goes by, since when and why (None: it begins with that one).
+
+    ``looked_at`` is when recorded jobs were last replayed under every strategy, ``found`` what that came to.
+    """
+
+    strategy: str
+    chosen_at: float | None = None
+    why: str | None = None
+    looked_at: float | None = None
+    found: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyView:
+    """One strategy: what it does in a line, the queues it orders now, and what came of the jobs it let start.
+
+    ``switched_off`` says why it orders none although it is set; ``measures`` are None where it let none start.
+    One that is not ``installed`` any more did so once.
+    """
+
+    name: str
+    description: str
+    installed: bool = True
+    queues: tuple[str, ...] = ()
+    switched_off: str | None = None
+    measures: Measures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategiesView:
+    """``setting`` is the machine's (a name, or auto), ``in_use`` the strategy that this comes to now.
+
+    Measured are the ``jobs`` newest that ran, those that ended since ``since`` (Unix seconds; None: there are none).
+    """
+
+    setting: str
+    in_use: str
+    auto: AutoView
+    strategies: tuple[StrategyView, ...] = ()
+    jobs: int = 0
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
-    """The engine in one picture."""
+    """The engine in one picture. ``strategy`` is the machine's setting; where that is auto, ``auto`` is set too."""
 
     mode: str
     mode_since: float | None
@@ -195,6 +399,7 @@ class StatusView:
     warnings: tuple[str, ...]
     event_id: int
     alerts: tuple[AlertView, ...] = ()
+    auto: AutoView | None = None
 
 
 @dataclass(frozen=True, slots=True)

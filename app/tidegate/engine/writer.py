@@ -76,15 +76,19 @@ class Writer:
             profiles = tuple(self._taught.values())
             self._taught.clear()
         notices, counter = engine.telling.take_unwritten()
-        if changed or ticks or samples or ended or profiles or notices:
+        conflicts, hints, numbers = engine.advisor.take_unwritten()
+        auto = engine.strategist.take_unwritten()
+        if changed or ticks or samples or ended or profiles or notices or numbers or auto:
             batch = Batch(
                 changed=tuple(changed),
                 attempts=tuple(attempts),
                 ticks=tuple(ticks),
                 samples=samples,
                 profiles=profiles,
-                meta=counter,
+                meta=(*counter, *numbers, *auto),
                 notices=notices,
+                conflicts=conflicts,
+                hints=hints,
             )
             self._journal.write(batch, (lambda error: self._written(error, ended)) if ended else None)
         if starting:

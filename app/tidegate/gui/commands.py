@@ -5,12 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from PySide6.QtCore import QObject, Signal
 
 from tidegate.core.job import JobId
-from tidegate.engine.ports import Answer, Command, CommandResult, Desk, EngineUnwilling, Verb
+from tidegate.core.texts import as_sentence
+from tidegate.engine.ports import (
+    Answer,
+    ApplyHint,
+    Command,
+    CommandResult,
+    Desk,
+    EngineUnwilling,
+    Errand,
+    ResolveConflict,
+    Verb,
+)
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +60,24 @@ class Commands(QObject):
         if self._running:
             await asyncio.wait(self._running, timeout=1.0)
 
+    async def _carry_out(self, errand: Errand) -> None:
+        match errand:
+            case Command():
+                await self._command(errand)
+            case ResolveConflict(id, way):
+                self._tell_refusal(await self.desk.resolve_conflict(id, way))
+            case ApplyHint(id):
+                self._tell_refusal(await self.desk.apply_hint(id))
+            case _:
+                assert_never(errand)
+
+    async def _dismiss(self, hint: int) -> None:
+        self._tell_refusal(await self.desk.dismiss_hint(hint))
+
+    def _tell_refusal(self, result: CommandResult) -> None:
+        if result.answer is not Answer.DONE:
+            self.failed.emit(self._summary([result]))
+
     async def _command(self, command: Command) -> None:
         refused = [each for each in await self.desk.command(command) if each.answer is not Answer.DONE]
         if not refused:
@@ -61,9 +90,13 @@ class Commands(QObject):
         else:
             self.refused.emit(self._summary(refused), Command(offer, ids))
 
-    def ask(self, command: Command) -> asyncio.Task[Any]:
-        """The same for a command that is made already."""
-        return self.run(self._command(command))
+    def ask(self, errand: Errand) -> asyncio.Task[Any]:
+        """The same for what is made already: a command, or what a conflict or a hint offers."""
+        return self.run(self._carry_out(errand))
+
+    def dismiss(self, hint: int) -> asyncio.Task[Any]:
+        """This hint was read; it goes, and does not come back for the same jobs."""
+        return self.run(self._dismiss(hint))
 
     def _summary(self, refused: Sequence[CommandResult]) -> str:
         sentences = list(dict.fromkeys(each.sentence for each in refused))
@@ -71,7 +104,7 @@ class Commands(QObject):
         rest = len(sentences) - len(shown)
         if rest:
             shown.append(self.tr("{count} more were refused.").format(count=rest))
-        return " ".join(_said(sentence) for sentence in shown)
+        return " ".join(as_sentence(sentence) for sentence in shown)
 
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -85,8 +118,3 @@ class Commands(QObject):
             return
         log.error("a command from the window failed", exc_info=error)
         self.failed.emit(self.tr("That did not work: {error}").format(error=error))
-
-
-def _said(clause: str) -> str:
-    """The engine's clause as a sentence that stands alone."""
-    return clause[:1].upper() + clause[1:] + ("" if clause.endswith((".", "?")) else ".")

@@ -17,6 +17,8 @@ BATCH_MS = 80
 class Feed(QObject):
     """``jobs_changed(list[JobView], list[str])``; the others carry a StatusView, MachineSample, Notice, SettingView.
 
+    ``advised()``: conflicts or hints moved; what is open now is asked of the desk.
+
     While ``watch_jobs(False)`` changes of jobs are dropped, not kept; whoever turns it on again takes a snapshot first.
     Those of jobs that somebody follows come all the same.
     """
@@ -26,6 +28,7 @@ class Feed(QObject):
     sampled = Signal(object)
     noticed = Signal(object)
     setting_changed = Signal(object)
+    advised = Signal()
     _arrived = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
@@ -80,6 +83,7 @@ class Feed(QObject):
         gone: list[str] = []
         status = None
         samples = []
+        advised = False
         while self._pending:
             change = self._pending.popleft()
             if self._watch_jobs or self._followed:
@@ -91,12 +95,15 @@ class Feed(QObject):
                         jobs.pop(id, None)
                         gone.append(id)
             status = change.status or status
+            advised = advised or bool(change.conflicts or change.hints)
             if change.sample is not None:
                 samples.append(change.sample)
             if change.notice is not None:
                 self.noticed.emit(change.notice)
             if change.setting is not None:
                 self.setting_changed.emit(change.setting)
+        if advised:
+            self.advised.emit()
         if jobs or gone:
             self.jobs_changed.emit(list(jobs.values()), gone)
         for sample in samples:

@@ -98,6 +98,7 @@ class Shell:
         presenter.log_wanted.connect(self._open_log)
         presenter.job_wanted.connect(self._open_log)
         presenter.inbox_wanted.connect(self._open_notice)
+        presenter.conflict_wanted.connect(self._open_conflict)
 
     def _make_outside(self) -> Commands:
         """For what is asked in tray, basket and toasts: there may be no window that shows what was refused."""
@@ -232,6 +233,10 @@ class Shell:
     def _open_notice(self, id: int | None) -> None:
         self.window.come_forward()
         self.window.open_notice(id)
+
+    def _open_conflict(self, id: int) -> None:
+        self.window.come_forward()
+        self.window.open_conflict(id)
 
     def _sees(self, notice: Notice) -> bool:
         made = self._made_window

@@ -57,6 +57,8 @@ QFrame[role="setting"] {{ background: transparent; border: none; border-top: 1px
   border-left: 2px solid transparent; }}
 QFrame[role="setting"][changed="true"] {{ border-left: 2px solid {t.accent}; }}
 
+QFrame[role="advice"] {{ background: transparent; border: none; border-top: 1px solid {t.line}; }}
+
 QPushButton[role="page"] {{ background: transparent; border: 1px solid transparent; border-radius: 6px; color: {t.text};
   text-align: left; padding: 0 12px; min-height: 30px; }}
 QPushButton[role="page"]:hover {{ background: {t.line}; }}

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLay
 from tidegate.engine.ports import Command, Notice, Verb
 from tidegate.engine.views import JobView, MachineSample, StatusView
 from tidegate.gui import words
+from tidegate.gui.advice import Advice
 from tidegate.gui.commands import Commands
 from tidegate.gui.drop import local_path
 from tidegate.gui.feed import Feed
@@ -72,6 +73,7 @@ class MainWindow(QMainWindow):
         self._quiet, self._unread = quiet, unread
         self._theme, self._preferences, self._remembered = theme, preferences, remembered
         self.book = JobBook()
+        self.advice = Advice(commands.desk, feed, self)
         self.tide: TidePage | None = None
         self.inbox: InboxPage | None = None
         self.settings: SettingsPage | None = None
@@ -126,6 +128,12 @@ class MainWindow(QMainWindow):
         self.show_page("inbox")
         if self.inbox is not None:
             self.inbox.open_notice(id)
+
+    def open_conflict(self, id: int) -> None:
+        """The inbox, at this conflict."""
+        self.show_page("inbox")
+        if self.inbox is not None:
+            self.inbox.open_conflict(id)
 
     def shows(self, notice: Notice) -> bool:
         """Whether the person at this window has it before their eyes."""
@@ -210,6 +218,9 @@ class MainWindow(QMainWindow):
         self._feed.status_changed.connect(self._on_status)
         self._feed.sampled.connect(self._on_sample)
         self._preferences.changed.connect(self._on_preference)
+        self.queue.conflict_wanted.connect(self.open_conflict)
+        self.advice.changed.connect(self._show_conflicts)
+        self.advice.read()
         self._unread.changed.connect(self._show_unread)
         self._show_unread(self._unread.count)
         for keys, slot in (
@@ -226,11 +237,18 @@ class MainWindow(QMainWindow):
     def _make_inbox(self) -> InboxPage:
         from tidegate.gui.inbox.page import InboxPage
 
-        page = InboxPage(self._commands, self._feed, self._theme, self._quiet, self._unread)
+        page = InboxPage(
+            self._commands, self._feed, self.advice, self._theme, self._remembered, self._quiet, self._unread
+        )
         page.job_wanted.connect(self.open_job)
         page.log_wanted.connect(self.open_job)
         self.inbox = page
         return page
+
+    def _show_conflicts(self) -> None:
+        self.queue.show_conflicts(self.advice.by_job)
+        if self.tide is not None:
+            self.tide.model.show_conflicts(self.advice.by_job)
 
     def _show_unread(self, count: int) -> None:
         spoken = self.tr("Inbox, {count} not read yet").format(count=count)
@@ -250,6 +268,7 @@ class MainWindow(QMainWindow):
         if self._status is not None:
             page.show_status(self._status)
         self.tide = page
+        self._show_conflicts()
         return page
 
     def _make_settings(self) -> SettingsPage:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QCoreApplication
 
-from tidegate.core.texts import format_duration, format_moment, format_size
-from tidegate.engine.views import AttemptView, IntakeView, JobView, StatusView
+from tidegate.core.texts import as_sentence, format_duration, format_moment, format_size
+from tidegate.engine.views import AttemptView, ConflictView, IntakeView, JobView, StatusView
 
 NOTHING = "–"
 
@@ -64,6 +64,15 @@ def title(job: JobView) -> str:
 def command_line(job: JobView) -> str:
     """The command as one could type it; bytes that are no text are shown as replacement marks."""
     return printable(shlex.join(job.command))
+
+
+def on_button(label: str) -> str:
+    """A label with names in it as buttons and menus take it: "&" would underline what follows."""
+    return printable(label).replace("&", "&&")
+
+
+def conflict(found: ConflictView) -> str:
+    return printable(as_sentence(found.sentence))
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, assert_never
 
 from tidegate.core.job import (
     STATUS_NAMES,
@@ -23,15 +23,17 @@ from tidegate.core.job import (
     JobSpec,
     OnPreempt,
     Outcome,
+    Paused,
     PauseReason,
+    Queued,
     RunRef,
     Starting,
     Status,
 )
 from tidegate.core.prediction import Profile
 from tidegate.core.resources import GpuRequest
-from tidegate.engine.ports import Command, NoticeOffer, Verb
-from tidegate.engine.views import MachineSample
+from tidegate.engine.ports import ApplyHint, Command, Errand, NoticeOffer, ResolveConflict, Settlement, Verb
+from tidegate.engine.views import ConflictView, HintView, MachineSample, WayView
 
 Decoder = Callable[[Any], Any]
 
@@ -69,7 +71,7 @@ def restored_or_none(stored: str | bytes | None) -> str | None:
 
 def _plain(value: object) -> object:
     """The JSON encoder asks here for what it does not know."""
-    if isinstance(value, GpuRequest):
+    if isinstance(value, GpuRequest | WayView):
         return asdict(value)
     raise TypeError(f"a {type(value).__name__} cannot be stored")
 
@@ -103,8 +105,11 @@ def _optional(decoder: Decoder) -> Decoder:
     return lambda value: None if value is None else decoder(value)
 
 
+_GPU_FIELDS = tuple(each.name for each in fields(GpuRequest))
+
+
 def _gpu(value: Mapping[str, Any]) -> GpuRequest:
-    known = {name: value[name] for name in ("count", "memory_bytes", "vendor", "model") if name in value}
+    known = {name: value[name] for name in _GPU_FIELDS if name in value}
     return GpuRequest(**known)
 
 
@@ -114,6 +119,14 @@ def _dependencies(value: Any) -> tuple[Dependency, ...]:
 
 def _run(value: Any) -> RunRef:
     return RunRef(value[0], value[1])
+
+
+def _ids(value: Any) -> tuple[JobId, ...]:
+    return tuple(JobId(*id) for id in value)
+
+
+def _ways(value: Any) -> tuple[WayView, ...]:
+    return tuple(WayView(**way) for way in value)
 
 
 _DECODERS: dict[str, Decoder] = {
@@ -137,6 +150,17 @@ _DECODERS: dict[str, Decoder] = {
     "card_jobs": _pairs,
     "peaks_bytes": tuple,
     "durations_s": tuple,
+    "card_peaks_bytes": tuple,
+    "card_utilisation_pct": tuple,
+    "ways": _ways,
+    "action": _optional(lambda value: WayView(**value)),
+    "resting": _ids,
+    "until": _ids,
+}
+# The same name means something else there.
+_OWN_DECODERS: dict[type, dict[str, Decoder]] = {
+    ConflictView: {"kind": _same, "jobs": tuple},
+    HintView: {"jobs": tuple},
 }
 
 STORED_DEFAULTS: dict[type, dict[str, Any]] = {
@@ -170,8 +194,15 @@ STORED_DEFAULTS: dict[type, dict[str, Any]] = {
         "slurm_names": False,
         "stdout_path": None,
         "stderr_path": None,
+        "retry_delay_s": 0.0,
+        "user": None,
     },
+    Profile: {"card_peaks_bytes": (), "card_utilisation_pct": ()},
+    Queued: {"not_before": None},
+    Paused: {"why": None},
     Starting: {"behind": None},
+    ConflictView: {"ways": (), "closed_at": None, "closed_because": None},
+    HintView: {"action": None, "closed_at": None, "closed_because": None},
     MachineSample: {"jobs": (), "cards": (), "card_jobs": (), "memory_max_bytes": None, "cpu_max_pct": None},
 }
 
@@ -186,7 +217,7 @@ class RecordCodec:
         self._stored = stored
         self._values = attrgetter(*names) if len(names) > 1 else lambda record: (getattr(record, names[0]),)
         self._plan = tuple((name, stored.get(name, MISSING)) for name in names)
-        self._decoders = {name: _DECODERS.get(name, _same) for name in names}
+        self._decoders = {name: _DECODERS.get(name, _same) for name in names} | _OWN_DECODERS.get(kind, {})
 
     def encode(self, record: object) -> str:
         values = self._values(record)
@@ -212,6 +243,9 @@ class RecordCodec:
 
 
 _SPEC = RecordCodec(JobSpec)
+_CONFLICT = RecordCodec(ConflictView)
+_HINT = RecordCodec(HintView)
+_SETTLEMENT = RecordCodec(Settlement)
 _SAMPLE = RecordCodec(MachineSample)
 _PROFILE = RecordCodec(Profile)
 _STATUS = {name: RecordCodec(kind) for kind, name in STATUS_NAMES.items()}
@@ -261,31 +295,70 @@ def decode_sample(text: str) -> MachineSample:
     return sample
 
 
+def encode_conflict(view: ConflictView) -> str:
+    return _CONFLICT.encode(view)
+
+
+def decode_conflict(text: str) -> ConflictView:
+    view: ConflictView = _CONFLICT.decode(text)
+    return view
+
+
+def encode_hint(view: HintView) -> str:
+    return _HINT.encode(view)
+
+
+def decode_hint(text: str) -> HintView:
+    view: HintView = _HINT.decode(text)
+    return view
+
+
+def encode_settlement(settlement: Settlement) -> str:
+    return _SETTLEMENT.encode(settlement)
+
+
+def decode_settlement(text: str) -> Settlement:
+    settlement: Settlement = _SETTLEMENT.decode(text)
+    return settlement
+
+
 def encode_offers(offers: Sequence[NoticeOffer]) -> str:
-    """What a notice offers: per button its word and its command, without what the command leaves at its default."""
+    """What a notice offers: per button its word and its errand, without what that leaves at its default."""
     return to_json(tuple(_offer(offer.label, offer.command) for offer in offers))
 
 
-def _offer(label: str, command: Command) -> dict[str, Any]:
-    given = {
-        "seconds": command.seconds,
-        "drain": command.drain,
-        "gpu": command.gpu,
-        "force": command.force,
-        "changes": dict(command.changes),
-    }
-    return {"label": label, "verb": command.verb, "ids": command.ids} | {k: v for k, v in given.items() if v}
+def _offer(label: str, errand: Errand) -> dict[str, Any]:
+    match errand:
+        case ResolveConflict(id, way):
+            return {"label": label, "conflict": id, "way": way}
+        case ApplyHint(id):
+            return {"label": label, "hint": id}
+        case Command():
+            given = {
+                "seconds": errand.seconds,
+                "drain": errand.drain,
+                "gpu": errand.gpu,
+                "force": errand.force,
+                "changes": dict(errand.changes),
+            }
+            return {"label": label, "verb": errand.verb, "ids": errand.ids} | {k: v for k, v in given.items() if v}
+        case _:
+            assert_never(errand)
 
 
 def decode_offers(text: str) -> tuple[NoticeOffer, ...]:
     """Raises UnreadableRow."""
     try:
-        return tuple(NoticeOffer(each["label"], _command(each)) for each in from_json(text))
+        return tuple(NoticeOffer(each["label"], _errand(each)) for each in from_json(text))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableRow(f"offers: {error}") from error
 
 
-def _command(given: Mapping[str, Any]) -> Command:
+def _errand(given: Mapping[str, Any]) -> Errand:
+    if "conflict" in given:
+        return ResolveConflict(given["conflict"], given["way"])
+    if "hint" in given:
+        return ApplyHint(given["hint"])
     ids = given["ids"]
     return Command(
         Verb(given["verb"]),

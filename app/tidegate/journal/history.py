@@ -5,17 +5,31 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.core.job import Job, JobId
 from tidegate.engine.ports import Notice
-from tidegate.engine.views import MachineSample, TickView
-from tidegate.journal.codec import UnreadableRow, decode_sample
+from tidegate.engine.views import ConflictView, HintView, MachineSample, TickView
+from tidegate.journal.codec import UnreadableRow, decode_sample, restored
 from tidegate.journal.database import connect_read_only, format_of
 from tidegate.journal.minutes import MINUTE_S
-from tidegate.journal.tables import NOTICE_COLUMNS, TICK_COLUMNS, Row, notice_from_row, read_jobs, tick_view
+from tidegate.journal.tables import (
+    CONFLICT_COLUMNS,
+    HINT_COLUMNS,
+    NOTICE_COLUMNS,
+    TICK_COLUMNS,
+    Row,
+    conflict_from_row,
+    hint_from_row,
+    notice_from_row,
+    read_jobs,
+    tick_view,
+)
+
+T = TypeVar("T")
 
 # Ends of windows and limits that were not given; both are beyond anything stored.
 _ALWAYS = 1e18
@@ -73,7 +87,25 @@ class History:
                 f"SELECT {NOTICE_COLUMNS} FROM notices WHERE id < ? ORDER BY id DESC LIMIT ?",
                 (_ALWAYS if before is None else before, limit),
             ).fetchall()
-        return list(_readable_notices(rows))
+        return list(_readable(rows, notice_from_row))
+
+    def conflicts(self, limit: int | None = None) -> list[ConflictView]:
+        """Those that ended, newest end first."""
+        rows = self._ended("conflicts", CONFLICT_COLUMNS, limit)
+        return [record.view for record in _readable(rows, conflict_from_row)]
+
+    def hints(self, limit: int | None = None) -> list[HintView]:
+        """Those that ended, newest end first."""
+        return [record.view for record in _readable(self._ended("hints", HINT_COLUMNS, limit), hint_from_row)]
+
+    def _ended(self, table: str, columns: str, limit: int | None) -> list[Row]:
+        with self._connection() as connection:
+            if connection is None or format_of(connection) < 3:
+                return []
+            return connection.execute(
+                f"SELECT {columns} FROM {table} WHERE closed_at IS NOT NULL ORDER BY closed_at DESC, id DESC LIMIT ?",
+                (_UNLIMITED if limit is None else limit,),
+            ).fetchall()
 
     def samples(self, since: float, until: float) -> list[MachineSample]:
         """Oldest first: whole minutes (mean, with the two maxima) as far as single seconds are no longer kept."""
@@ -90,6 +122,11 @@ class History:
                 "SELECT sample FROM samples WHERE at >= ? AND at <= ? ORDER BY at", (since, until)
             ).fetchall()
         return [decode_sample(sample) for (sample,) in (*minutes, *seconds)]
+
+    def meta(self, key: str) -> str | None:
+        """What the engine remembers under this name; None when it does not."""
+        rows = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return restored(rows[0][0]) if rows else None
 
     def close(self) -> None:
         """Close the connections that are idle; those in use close when they are given back."""
@@ -147,7 +184,7 @@ class History:
         connection.close()
 
 
-def _readable_notices(rows: list[Row]) -> Iterator[Notice]:
+def _readable(rows: list[Row], read: Callable[[Row], T]) -> Iterator[T]:
     for row in rows:
         with suppress(UnreadableRow):
-            yield notice_from_row(row)
+            yield read(row)

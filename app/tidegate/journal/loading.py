@@ -6,8 +6,10 @@ import gc
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from tidegate.core.job import Job
 from tidegate.core.prediction import Profile
@@ -27,7 +29,19 @@ from tidegate.journal.database import (
     set_aside,
 )
 from tidegate.journal.salvage import readable_format, salvage
-from tidegate.journal.tables import read_jobs
+from tidegate.journal.tables import (
+    CONFLICT_COLUMNS,
+    HINT_COLUMNS,
+    Row,
+    conflict_from_row,
+    hint_from_row,
+    read_jobs,
+)
+
+T = TypeVar("T")
+
+# Of what is unwanted so much is remembered; older things will not come again.
+UNWANTED = 500
 
 
 def load(path: Path, finished: int, now: float, open_connection: Connect = connect) -> Restored:
@@ -71,7 +85,7 @@ def _begin_anew(path: Path, finished: int, now: float, open_connection: Connect)
     warning = (
         f"The database {name} was damaged and is kept as {os.fsencode(aside.name).decode(errors='replace')}; {found}."
     )
-    return Restored(state.jobs, state.profiles, state.meta, (warning, *state.warnings))
+    return replace(state, warnings=(warning, *state.warnings))
 
 
 def _load_unwritable(path: Path, finished: int, reason: str) -> Restored:
@@ -90,7 +104,7 @@ def _load_unwritable(path: Path, finished: int, reason: str) -> Restored:
             check_format(connection, path)
             if format_of(connection) >= 1:  # what the state needs is in every format so far
                 state = read_state(connection, finished)
-                return Restored(state.jobs, state.profiles, state.meta, (reason, *state.warnings))
+                return replace(state, warnings=(reason, *state.warnings))
         except sqlite3.Error:
             continue
         finally:
@@ -120,6 +134,8 @@ def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
         ]
         jobs += _sound(_awaited(connection, jobs), unreadable)
         profiles = _profiles(connection, unreadable)
+        conflicts = _advice(connection, "conflicts", CONFLICT_COLUMNS, conflict_from_row, unreadable)
+        hints = _advice(connection, "hints", HINT_COLUMNS, hint_from_row, unreadable)
         meta = {key: restored(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     finally:
         if collecting:
@@ -128,7 +144,27 @@ def read_state(connection: sqlite3.Connection, finished: int) -> Restored:
     warnings = tuple(
         f"An entry of the database could not be understood and was left alone: {one}." for one in unreadable
     )
-    return Restored(tuple(jobs), tuple(profiles), meta, warnings)
+    return Restored(tuple(jobs), tuple(profiles), meta, warnings, conflicts, hints)
+
+
+def _advice(
+    connection: sqlite3.Connection, table: str, columns: str, read: Callable[[Row], T], unreadable: list[str]
+) -> tuple[T, ...]:
+    """What is open, and the newest of what is unwanted, in order of number."""
+    if format_of(connection) < 3:
+        return ()
+    rows = connection.execute(
+        f"SELECT {columns} FROM {table} WHERE closed_at IS NULL OR id IN"
+        f" (SELECT id FROM {table} WHERE unwanted ORDER BY id DESC LIMIT ?) ORDER BY id",
+        (UNWANTED,),
+    ).fetchall()
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except UnreadableRow as error:
+            unreadable.append(f"{table} {row[0]}: {error}")
+    return tuple(found)
 
 
 def _awaited(connection: sqlite3.Connection, jobs: list[Job]) -> Iterable[Job | UnreadableRow]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 
 from tidegate.core.job import Attempt, JobId
 from tidegate.core.prediction import Profile
-from tidegate.engine.ports import Batch, JobRecord, Notice, TickRecord
+from tidegate.engine.ports import Batch, ConflictRecord, HintRecord, JobRecord, Notice, TickRecord
 from tidegate.engine.views import MachineSample
 
 KEPT_TICKS = 10_000
 KEPT_SAMPLES = 3_600
 KEPT_NOTICES = 1_000
+KEPT_ADVICE = 1_000
 
 
 @dataclass(slots=True)
@@ -52,6 +53,8 @@ class Pending:
     meta: dict[str, str] = field(default_factory=dict)
     ticks_dropped: int = 0
     notices: dict[int, Notice] = field(default_factory=dict)
+    conflicts: dict[int, ConflictRecord] = field(default_factory=dict)
+    hints: dict[int, HintRecord] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(
@@ -63,6 +66,8 @@ class Pending:
             or self.profiles
             or self.meta
             or self.notices
+            or self.conflicts
+            or self.hints
         )
 
     def absorb(self, batch: Batch) -> None:
@@ -86,6 +91,8 @@ class Pending:
         for notice in batch.notices:
             if notice.id is not None:
                 self.notices[notice.id] = notice
+        self.conflicts.update((record.view.id, record) for record in batch.conflicts)
+        self.hints.update((record.view.id, record) for record in batch.hints)
 
     def _absorb_tick(self, tick: TickRecord) -> None:
         if self.ticks and same_tick(self.ticks[-1].first, tick):
@@ -95,7 +102,7 @@ class Pending:
             self.ticks.append(MergedTick(tick, tick.at))
 
     def bound(self) -> None:
-        """Give up the oldest ticks, samples and notices over the limits; jobs and attempts are never given up."""
+        """Give up the oldest of everything over its limit, but never jobs and attempts."""
         excess = len(self.ticks) - KEPT_TICKS
         if excess > 0:
             self.ticks_dropped += sum(tick.repeats for tick in self.ticks[:excess])
@@ -104,6 +111,10 @@ class Pending:
             del self.samples[at]
         for place in sorted(self.notices)[: max(0, len(self.notices) - KEPT_NOTICES)]:
             del self.notices[place]
+        for number in sorted(self.conflicts)[: max(0, len(self.conflicts) - KEPT_ADVICE)]:
+            del self.conflicts[number]
+        for number in sorted(self.hints)[: max(0, len(self.hints) - KEPT_ADVICE)]:
+            del self.hints[number]
 
     def copy(self) -> Pending:
         """One that can absorb more without changing this one."""
@@ -117,6 +128,8 @@ class Pending:
             dict(self.meta),
             self.ticks_dropped,
             dict(self.notices),
+            dict(self.conflicts),
+            dict(self.hints),
         )
 
     def pieces(self) -> Iterator[Pending]:
@@ -137,3 +150,7 @@ class Pending:
             yield Pending(meta={name: value})
         for place, notice in self.notices.items():
             yield Pending(notices={place: notice})
+        for number, conflict in self.conflicts.items():
+            yield Pending(conflicts={number: conflict})
+        for number, hint in self.hints.items():
+            yield Pending(hints={number: hint})

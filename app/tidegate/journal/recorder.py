@@ -23,11 +23,15 @@ from tidegate.journal.tables import (
     UPDATE_JOBS,
     UPDATE_SPECS,
     WRITE_ATTEMPTS,
+    WRITE_CONFLICTS,
+    WRITE_HINTS,
     WRITE_META,
     WRITE_NOTICES,
     WRITE_PROFILES,
     WRITE_SAMPLES,
     attempt_row,
+    conflict_row,
+    hint_row,
     job_row,
     notice_row,
     spec_row,
@@ -98,6 +102,8 @@ class Recorder:
         )
         write_rows(connection, WRITE_META, [(key, storable(value)) for key, value in pending.meta.items()])
         write_rows(connection, WRITE_NOTICES, [notice_row(notice) for notice in pending.notices.values()])
+        write_rows(connection, WRITE_CONFLICTS, [conflict_row(record) for record in pending.conflicts.values()])
+        write_rows(connection, WRITE_HINTS, [hint_row(record) for record in pending.hints.values()])
 
     def _write_changed(self, connection: sqlite3.Connection, changed: dict[JobId, JobRecord]) -> None:
         touched = write_rows(connection, UPDATE_JOBS, [state_row(record) for record in changed.values()])

@@ -16,7 +16,8 @@ MOST_NOTICES = 10_000
 class Retention:
     """Ages in seconds; None keeps for ever. Finished jobs count from their end.
 
-    Of notices no more than ``notices_most`` are kept, however young.
+    Of notices, and of conflicts and hints that ended, no more than ``notices_most`` are kept each, however young, and
+    those not longer than notices.
     """
 
     samples_s: float | None = 3_600.0
@@ -37,6 +38,8 @@ def sweep(connection: sqlite3.Connection, retention: Retention, now: float) -> b
             ("samples_minute", "minute", "minute", retention.minutes_s),
             ("journal", "last_at", "id", retention.ticks_s),
             ("notices", "at", "id", retention.notices_s),
+            ("conflicts", "closed_at", "id", retention.notices_s),
+            ("hints", "closed_at", "id", retention.notices_s),
         ):
             if age is not None:  # whole minutes, so that seconds begin where the last minute row ends
                 gone = connection.execute(
@@ -44,10 +47,16 @@ def sweep(connection: sqlite3.Connection, retention: Retention, now: float) -> b
                     (minute_of(now - age), SWEPT_AT_ONCE),
                 ).rowcount
                 more = more or gone == SWEPT_AT_ONCE
-        connection.execute(
-            "DELETE FROM notices WHERE id <= (SELECT id FROM notices ORDER BY id DESC LIMIT 1 OFFSET ?)",
-            (retention.notices_most,),
-        )
+        for table, which in (
+            ("notices", "1"),
+            ("conflicts", "closed_at IS NOT NULL"),
+            ("hints", "closed_at IS NOT NULL"),
+        ):
+            connection.execute(
+                f"DELETE FROM {table} WHERE {which} AND id <="
+                f" (SELECT id FROM {table} WHERE {which} ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (retention.notices_most,),
+            )
         if retention.finished_s is not None:
             more = _sweep_jobs(connection, now - retention.finished_s) or more
         connection.execute("COMMIT")

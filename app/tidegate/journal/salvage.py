@@ -23,6 +23,8 @@ _TABLES = (
     ("attempts", "rowid"),
     ("journal", "rowid"),
     ("notices", "id"),
+    ("conflicts", "id"),
+    ("hints", "id"),
 )
 _HELD = "it comes from a damaged database and may have run: look at its log, then release or cancel it"
 _LOST = "the damaged database did not say how its run ended"
@@ -47,11 +49,18 @@ def salvage(damaged: Path, connection: sqlite3.Connection, now: float) -> int:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str, order: str) -> None:
-    columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
+    known = set(_columns(old, table))  # in an older format some came later
+    columns = [column for column in _columns(new, table) if column in known]
+    if not columns:
+        return
     names, marks = ", ".join(columns), ",".join("?" * len(columns))
     for direction in ("ASC", "DESC"):
         query = f"SELECT {names} FROM {table} NOT INDEXED ORDER BY {order} {direction}"
         new.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", _readable(old, query))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
 
 
 def _readable(old: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
@@ -73,6 +82,8 @@ def _settle(connection: sqlite3.Connection, now: float) -> None:
     )
     _count_on(connection, "next_job_number", "SELECT max(number) FROM jobs")
     _count_on(connection, "next_notice", "SELECT max(id) FROM notices")
+    _count_on(connection, "next_conflict", "SELECT max(id) FROM conflicts")
+    _count_on(connection, "next_hint", "SELECT max(id) FROM hints")
 
 
 def _count_on(connection: sqlite3.Connection, key: str, highest_of: str) -> None:

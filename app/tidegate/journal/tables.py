@@ -15,14 +15,20 @@ from itertools import chain
 from typing import Any
 
 from tidegate.core.job import Attempt, Finished, Job, JobId
-from tidegate.engine.ports import JobRecord, Notice, NoticeKind, TickRecord
+from tidegate.engine.ports import ConflictRecord, HintRecord, JobRecord, Notice, NoticeKind, TickRecord
 from tidegate.engine.views import TickView
 from tidegate.journal.codec import (
     UnreadableRow,
+    decode_conflict,
+    decode_hint,
     decode_offers,
+    decode_settlement,
     decode_spec,
     decode_status,
+    encode_conflict,
+    encode_hint,
     encode_offers,
+    encode_settlement,
     encode_spec,
     encode_status,
     from_json,
@@ -34,6 +40,7 @@ from tidegate.journal.codec import (
     storable_or_none,
     to_json,
 )
+from tidegate.journal.database import format_of
 from tidegate.journal.pending import MergedTick
 
 Row = tuple[Any, ...]
@@ -43,10 +50,12 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 JOB_COLUMNS = "id, number, element, spec, status, state, submitted_at, finished_at, outcome, sequence, rank, bypassed"
 ATTEMPT_COLUMNS = (
     "job, attempt, token, intended_at, started_at, identity, ended_at, exit_code, signal, outcome, why, cpu_s,"
-    " peak_memory_bytes, paused_s, reserved_bytes, devices, waited_for"
+    " peak_memory_bytes, paused_s, reserved_bytes, devices, waited_for, strategy"
 )
 TICK_COLUMNS = "at, last_at, repeats, kind, sentence, job, mode, memory_pct, cpu_pct, counts, details"
 NOTICE_COLUMNS = "id, at, kind, level, title, text, job, urgent, offers"
+HINT_COLUMNS = "id, key, at, closed_at, unwanted, view"
+CONFLICT_COLUMNS = HINT_COLUMNS + ", settlement"
 
 # {values} is one row of marks for each row written. A NULL in the first column marks a filler.
 INSERT_JOBS = f"INSERT INTO jobs ({JOB_COLUMNS}) SELECT * FROM (VALUES {{values}}) WHERE column1 IS NOT NULL"
@@ -72,12 +81,19 @@ WRITE_META = (
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
 
-# A number that was given twice (the first lost before it was written) is the later one.
-WRITE_NOTICES = (
-    f"INSERT INTO notices ({NOTICE_COLUMNS}) SELECT * FROM (VALUES {{values}}) WHERE column1 IS NOT NULL"
-    " ON CONFLICT (id) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in NOTICE_COLUMNS.replace(" ", "").split(",")[1:])
-)
+
+def _write_numbered(table: str, columns: str) -> str:
+    """Of a number that was given twice (the first lost before it was written) the later one stays."""
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT * FROM (VALUES {{values}}) WHERE column1 IS NOT NULL"
+        " ON CONFLICT (id) DO UPDATE SET "
+        + ", ".join(f"{name} = excluded.{name}" for name in columns.replace(" ", "").split(",")[1:])
+    )
+
+
+WRITE_NOTICES = _write_numbered("notices", NOTICE_COLUMNS)
+WRITE_CONFLICTS = _write_numbered("conflicts", CONFLICT_COLUMNS)
+WRITE_HINTS = _write_numbered("hints", HINT_COLUMNS)
 
 
 @cache
@@ -141,6 +157,7 @@ def attempt_row(id: JobId, attempt: Attempt) -> Row:
         attempt.reserved_bytes,
         to_json(attempt.devices),
         storable_or_none(attempt.waited_for),
+        storable_or_none(attempt.strategy),
     )
 
 
@@ -175,6 +192,19 @@ def notice_row(notice: Notice) -> Row:
     )
 
 
+def conflict_row(record: ConflictRecord) -> Row:
+    view, settlement = record.view, record.settlement
+    return (
+        *(view.id, storable(record.key), view.detected_at, view.closed_at, int(record.unwanted)),
+        *(encode_conflict(view), None if settlement is None else encode_settlement(settlement)),
+    )
+
+
+def hint_row(record: HintRecord) -> Row:
+    view = record.view
+    return (view.id, storable(record.key), view.at, view.closed_at, int(record.unwanted), encode_hint(view))
+
+
 # --- Rows to values -------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +228,7 @@ def attempt_from_row(row: Row) -> Attempt:
             reserved_bytes=row[14],
             devices=tuple(from_json(row[15])),
             waited_for=restored_or_none(row[16]),
+            strategy=restored_or_none(row[17]),
         )
     except (ValueError, TypeError) as error:
         raise UnreadableRow(f"attempt {row[1]} of job {row[0]}: {error}") from error
@@ -266,13 +297,27 @@ def notice_from_row(row: Row) -> Notice:
         raise UnreadableRow(f"notice {row[0]}: {error}") from error
 
 
+def conflict_from_row(row: Row) -> ConflictRecord:
+    """Raises UnreadableRow."""
+    settlement = None if row[6] is None else decode_settlement(row[6])
+    return ConflictRecord(restored(row[1]), decode_conflict(row[5]), settlement, bool(row[4]))
+
+
+def hint_from_row(row: Row) -> HintRecord:
+    """Raises UnreadableRow."""
+    return HintRecord(restored(row[1]), decode_hint(row[5]), bool(row[4]))
+
+
 def read_jobs(
     connection: sqlite3.Connection, where: str, parameters: Sequence[object]
 ) -> Iterator[Job | UnreadableRow]:
     """Jobs with their attempts; ``where`` follows FROM jobs. A row that is not understood comes as the error."""
+    columns = ATTEMPT_COLUMNS
+    if format_of(connection) < 4:  # it may only be read, so it was not brought to the newest format
+        columns = columns.replace("strategy", "NULL")
     attempts = _attempts(
         connection.execute(
-            f"SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE job IN (SELECT id FROM jobs {where}) ORDER BY job, attempt",
+            f"SELECT {columns} FROM attempts WHERE job IN (SELECT id FROM jobs {where}) ORDER BY job, attempt",
             parameters,
         )
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tidegate.core.machine import GpuProcess, GpuReading
 
 T = TypeVar("T")
+
+WORK_WINDOW_US = 1_000_000
 
 
 class CardFailure(Exception):
@@ -38,6 +40,7 @@ class Card:
     bus_id: str
     handle: Any
     idle_memory_bytes: int | None = None
+    work_seen_at: int = 0  # the driver's stamp of the newest record of who used the card
 
     def reading(self, lost: bool = False, error: str | None = None) -> GpuReading:
         """The card without figures."""
@@ -73,6 +76,7 @@ class DriverSession:
             library.NVML_ERROR_NO_PERMISSION,
             library.NVML_ERROR_NOT_FOUND,
             library.NVML_ERROR_INSUFFICIENT_SIZE,  # processes came between its two calls
+            library.NVML_SUCCESS,  # pynvml raises it for an empty list of records
         }
 
     def open(self) -> None:
@@ -115,10 +119,10 @@ class DriverSession:
             power_mw = ask(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
             compute = ask(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
             graphics = ask(lambda: nvml.nvmlDeviceGetGraphicsRunningProcesses(handle))
+            processes = self._with_work(card, _processes(compute, graphics), problems)
         except _CardLost as error:
             return card.reading(lost=True, error=str(error))
         used = int(memory.used) if memory is not None else None
-        processes = _processes(compute, graphics)
         if processes == ():
             card.idle_memory_bytes = used
         if memory is not None:
@@ -135,6 +139,29 @@ class DriverSession:
             processes=processes,
             error=problems[0] if problems else None,
         )
+
+    def _with_work(
+        self, card: Card, processes: tuple[GpuProcess, ...] | None, problems: list[str]
+    ) -> tuple[GpuProcess, ...] | None:
+        """The same processes with what each makes of the card's utilisation, where the driver keeps records of it.
+
+        Only who worked is recorded, once or a few times a second. The last second known is asked for again, so that
+        a look that comes between two records finds the ones before.
+        """
+        if not processes:
+            return processes
+        nvml, since = self._nvml, max(0, card.work_seen_at - WORK_WINDOW_US)
+        records = self._ask(lambda: nvml.nvmlDeviceGetProcessUtilization(card.handle, since), problems)
+        if not records:
+            card.work_seen_at = 0
+            return processes
+        # Some drivers leave entries of the list unfilled: those are of no process on the card, or beyond all bounds.
+        pids = {process.pid for process in processes}
+        valid = [record for record in records if record.pid in pids and record.smUtil <= 100]
+        card.work_seen_at = max((int(record.timeStamp) for record in valid), default=card.work_seen_at)
+        last_second = [record for record in valid if record.timeStamp > card.work_seen_at - WORK_WINDOW_US]
+        worked = {record.pid: float(record.smUtil) for record in sorted(last_second, key=lambda one: one.timeStamp)}
+        return tuple(replace(process, utilisation_pct=worked.get(process.pid, 0.0)) for process in processes)
 
     def _adopt(self, place: int) -> bool:
         """Take up the driver's card number ``place``; False when it cannot even be named now."""

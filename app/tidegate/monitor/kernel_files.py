@@ -1,11 +1,15 @@
-"""Linux kernel files read with bare system calls: memory, swap-in, disks and network cards."""
+"""Linux kernel files read with bare system calls: memory, swap-in, disks, network cards and listening ports."""
 
 from __future__ import annotations
 
 import functools
+import io
 import os
+from collections.abc import Iterable
 
 SECTOR_BYTES = 512  # the unit of /proc/diskstats, whatever the disk's own
+SOCKETS_BYTES = 16 * 1024
+LISTENS = b"0A"
 
 
 class KernelFile:
@@ -83,10 +87,58 @@ def network_bytes(proc: str) -> tuple[int, int]:
     return sum(cards[name][0] for name in real), sum(cards[name][1] for name in real)
 
 
+def listening_ports(proc: str) -> dict[int, int]:
+    """TCP ports that somebody listens on, by the socket's inode."""
+    found: dict[int, int] = {}
+    for name in ("tcp", "tcp6"):
+        try:
+            with open(f"{proc}/self/net/{name}", "rb", buffering=0) as file:
+                found |= _listening(file)
+        except OSError:
+            continue
+    return found
+
+
+def _listening(file: io.RawIOBase) -> dict[int, int]:
+    """The kernel lists those who listen first, so a server's thousands of connections need not be read."""
+    found: dict[int, int] = {}
+    rest = b""
+    while piece := file.read(SOCKETS_BYTES):
+        *lines, rest = (rest + piece).split(b"\n")
+        found |= parse_listening(lines)
+        if lines and _listener(lines[-1]) is None and not lines[-1].lstrip().startswith(b"sl"):
+            break
+    return found
+
+
+def parse_listening(lines: Iterable[bytes]) -> dict[int, int]:
+    """Port by inode, of lines of /proc/net/tcp or tcp6 (proc_net_tcp(5)); others than listening sockets left out."""
+    return dict(found for line in lines if (found := _listener(line)) is not None)
+
+
+def _listener(line: bytes) -> tuple[int, int] | None:
+    fields = line.split(None, 10)
+    if len(fields) < 10 or fields[3] != LISTENS:
+        return None
+    try:
+        return int(fields[9]), int(fields[1].rpartition(b":")[2], 16)
+    except ValueError:
+        return None
+
+
 @functools.lru_cache(maxsize=1024)
 def _is_real(folder: str, name: str) -> bool:
     """True for hardware: only that has a device behind it."""
     return os.path.exists(f"{folder}/{name}/device")
+
+
+def read_some(path: str, size: int) -> bytes:
+    """The beginning of a file in one system call."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def _read_all(path: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import psutil
 
 from tidegate.core.job import RunRef
+from tidegate.monitor.kernel_files import read_some
 
 
 class ProcessRow(NamedTuple):
@@ -26,6 +27,7 @@ class ProcessRow(NamedTuple):
     children_s: float
     resident_bytes: int
     zombie: bool
+    threads: int = 1
 
 
 class LocalRoot(NamedTuple):
@@ -110,7 +112,7 @@ class LinuxTable:
         if not self._has_rollup:
             return None
         try:
-            data = _read(f"{self._proc}/{pid}/smaps_rollup", 2048)
+            data = read_some(f"{self._proc}/{pid}/smaps_rollup", 2048)
         except (FileNotFoundError, ProcessLookupError):
             return 0
         except OSError:
@@ -133,7 +135,7 @@ class LinuxTable:
     def _parse(self, path: str) -> ProcessRow | None:
         """proc(5), the fields after the parenthesised name, which may itself hold blanks and parentheses."""
         try:
-            data = _read(path, 1024)
+            data = read_some(path, 1024)
         except OSError:
             return None
         end = data.rfind(b")")
@@ -150,21 +152,14 @@ class LinuxTable:
             (int(fields[13]) + int(fields[14])) * tick_s,
             int(fields[21]) * self._page_bytes,
             fields[0] in (b"Z", b"X"),
+            int(fields[17]),
         )
 
     def _read_boot_id(self) -> str | None:
         try:
-            return _read(f"{self._proc}/sys/kernel/random/boot_id", 64).decode("ascii").strip() or None
+            return read_some(f"{self._proc}/sys/kernel/random/boot_id", 64).decode("ascii").strip() or None
         except OSError:
             return None
-
-
-def _read(path: str, size: int) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, size)
-    finally:
-        os.close(descriptor)
 
 
 class PortableTable:
@@ -214,6 +209,7 @@ class PortableTable:
                     getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0),
                     process.memory_info().rss,
                     process.status() == psutil.STATUS_ZOMBIE,
+                    process.num_threads(),
                 )
         except psutil.Error:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,17 +14,26 @@ from tidegate.core.machine import GpuReading
 from tidegate.engine.ports import RunUsage, Sample
 from tidegate.monitor.faults import Faults
 from tidegate.monitor.gpu import GpuReader
+from tidegate.monitor.holdings import open_holdings
 from tidegate.monitor.host import HostReader
+from tidegate.monitor.other_programs import REFRESH_S as OTHERS_REFRESH_S
+from tidegate.monitor.other_programs import OtherPrograms, open_programs
 from tidegate.monitor.pace import Pace
-from tidegate.monitor.process_table import ProcessTable, open_process_table
+from tidegate.monitor.process_table import ProcessRow, ProcessTable, open_process_table
 from tidegate.monitor.reaped import Reaped
+from tidegate.monitor.slow_look import SlowLook
+from tidegate.monitor.touches import REFRESH_S as TOUCHES_REFRESH_S
+from tidegate.monitor.touches import TouchLook
 from tidegate.monitor.trees import Trees, TreesReading
 
 log = logging.getLogger(__name__)
 
 
 class Sampler:
-    """The live ``engine.ports.Sensors``. ``own_pids`` (app and helper) is called on the sampler's thread."""
+    """The live ``engine.ports.Sensors``. ``own_pids`` (app and helper) is called on the sampler's thread.
+
+    ``own_folder``: where the jobs' logs are, which are no output of theirs.
+    """
 
     def __init__(
         self,
@@ -32,6 +42,7 @@ class Sampler:
         gpus: GpuReader | None,
         own_pids: Callable[[], Sequence[int]],
         *,
+        own_folder: str | None = None,
         host: HostReader | None = None,
         table: ProcessTable | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -46,6 +57,12 @@ class Sampler:
         self._table = table or open_process_table()
         self._reaped = Reaped()
         self._trees = self._new_trees()
+        self._touches = TouchLook(self._table, open_holdings(own_folder))
+        self._touch_looks = SlowLook("what jobs touch", self._touches.look, TOUCHES_REFRESH_S, self._faults, monotonic)
+        self._others = OtherPrograms(self._table, open_programs())
+        self._other_looks = SlowLook(
+            "other programs' memory", self._others.look, OTHERS_REFRESH_S, self._faults, monotonic
+        )
         self._runs: Mapping[str, RunRef] = {}
         self._taken_at: float | None = None
         self._pace = Pace(1.0, monotonic)
@@ -85,6 +102,8 @@ class Sampler:
         self._pace.stop()
         if self._gpus is not None:
             self._gpus.stop()
+        self._touch_looks.stop()
+        self._other_looks.stop()
         if self._thread is None:
             self._host.close()
             return
@@ -104,10 +123,25 @@ class Sampler:
             # What a half-done pass left behind would be counted twice.
             self._trees = self._new_trees()
             trees = TreesReading(tuple(RunUsage(token, None, None, None) for token in runs))
+        else:
+            self._faults.attempt("what is looked up rarely", lambda: self._look_aside(trees.living))
         elapsed_s = begun - self._taken_at if self._taken_at is not None else 0.0
         self._taken_at = begun
         other = other_cpu_cores(host.busy_cpu_s, trees.our_cpu_s, elapsed_s)
-        return Sample(dataclasses.replace(host.reading, gpus=gpus, other_cpu_cores=other), trees.usage)
+        others = () if self._other_looks.hangs else self._others.latest
+        reading = dataclasses.replace(host.reading, gpus=gpus, other_cpu_cores=other, largest_others=others)
+        return Sample(reading, tuple(self._with_touches(usage) for usage in trees.usage))
+
+    def _look_aside(self, living: Mapping[str, Sequence[ProcessRow]]) -> None:
+        """What is looked up rarely, and never waited for; samples carry what was found last."""
+        if living:
+            self._touch_looks.offer(living)
+        jobs = {row.pid for rows in living.values() for row in rows}
+        self._other_looks.offer({os.getpid(), *self._own_pids(), *jobs})
+
+    def _with_touches(self, usage: RunUsage) -> RunUsage:
+        touches = self._touches.latest.get(usage.token)
+        return usage if touches is None else dataclasses.replace(usage, touches=touches)
 
     def _run(self) -> None:
         while self._pace.wait():

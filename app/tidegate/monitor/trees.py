@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.core.job import RunRef
 from tidegate.core.machine import GpuReading
@@ -21,10 +21,14 @@ START_TOLERANCE_S = 0.011
 
 @dataclass(frozen=True, slots=True)
 class TreesReading:
-    """``our_cpu_s``: what jobs, app and helper used since the last sample, in seconds; None when not known."""
+    """``our_cpu_s``: what jobs, app and helper used since the last sample, in seconds; None when not known.
+
+    ``living``: the processes of each run, zombies left out.
+    """
 
     usage: tuple[RunUsage, ...] = ()
     our_cpu_s: float | None = None
+    living: Mapping[str, Sequence[ProcessRow]] = field(default_factory=dict)
 
 
 class Trees:
@@ -67,9 +71,11 @@ class Trees:
         known = [part for part in parts if part is not None]
         elapsed_s = taken[1] - before[1] if before is not None else 0.0
         self._members, self._taken = members, taken
+        living = {token: [row for row in tree.values() if not row.zombie] for token, tree in members.items()}
         return TreesReading(
-            usage=self._usage(runs, used_s, elapsed_s, gpus, interval_s),
+            usage=self._usage(runs, living, used_s, elapsed_s, gpus, interval_s),
             our_cpu_s=sum(known) if since is not None and len(known) == len(parts) else None,
+            living=living,
         )
 
     def _count(self, token: str, tree: Members, used_s: float | None) -> float:
@@ -93,14 +99,15 @@ class Trees:
     def _usage(
         self,
         runs: Mapping[str, RunRef],
+        living: Mapping[str, Sequence[ProcessRow]],
         used_s: Mapping[str, float | None],
         elapsed_s: float,
         gpus: Sequence[GpuReading],
         interval_s: float,
     ) -> tuple[RunUsage, ...]:
-        living = {token: [row for row in tree.values() if not row.zombie] for token, tree in self._members.items()}
         memory = self._memory.measure(living, interval_s)
-        on_cards = card_memory(self._members, gpus)
+        owners = {pid: token for token, tree in self._members.items() for pid in tree}
+        on_cards, work = card_memory(owners, gpus), card_work(owners, gpus)
         usage = []
         for token in runs:
             cpu_s = used_s.get(token)
@@ -111,6 +118,8 @@ class Trees:
                     cores=cpu_s / elapsed_s if cpu_s is not None and elapsed_s > 0 else None,
                     processes=len(living[token]) if token in living else None,
                     gpu_memory_bytes=tuple(sorted(on_cards.get(token, {}).items())),
+                    gpu_utilisation_pct=tuple(sorted(work.get(token, {}).items())),
+                    threads=sum(row.threads for row in living[token]) if token in living else None,
                 )
             )
         return tuple(usage)
@@ -154,14 +163,16 @@ def _waiter(ended: ProcessRow, before: Members, alive: Mapping[int, float]) -> i
     return None
 
 
-def card_memory(members: Mapping[str, Members], gpus: Sequence[GpuReading]) -> dict[str, dict[int, int]]:
-    """Card memory by token and card; left out where the driver does not say it for one of the run's processes."""
-    runs = {pid: token for token, tree in members.items() for pid in tree}
+def card_memory(owners: Mapping[int, str], gpus: Sequence[GpuReading]) -> dict[str, dict[int, int]]:
+    """Card memory by token and card; left out where the driver does not say it for one of the run's processes.
+
+    ``owners``: the run that each process belongs to, by pid.
+    """
     found: dict[str, dict[int, int]] = {}
     unknown = set()
     for gpu in gpus:
         for process in gpu.processes or ():
-            token = runs.get(process.pid)
+            token = owners.get(process.pid)
             if token is None:
                 continue
             if process.memory_bytes is None:
@@ -171,4 +182,24 @@ def card_memory(members: Mapping[str, Members], gpus: Sequence[GpuReading]) -> d
             cards[gpu.index] = cards.get(gpu.index, 0) + process.memory_bytes
     for token, index in unknown:
         found.get(token, {}).pop(index, None)
+    return found
+
+
+def card_work(owners: Mapping[int, str], gpus: Sequence[GpuReading]) -> dict[str, dict[int, float]]:
+    """Card utilisation in percent by token and card, for the cards a run has processes on; left out where unknown.
+
+    Where the driver does not say who worked, the whole card's figure is a run's when it is alone there, and everyone's
+    when it is 0.
+    """
+    found: dict[str, dict[int, float]] = {}
+    for gpu in gpus:
+        parts: dict[str | None, list[float | None]] = {}
+        for process in gpu.processes or ():
+            parts.setdefault(owners.get(process.pid), []).append(process.utilisation_pct)
+        for token, each in parts.items():
+            known = [pct for pct in each if pct is not None]
+            whole = gpu.utilisation_pct if len(parts) == 1 or gpu.utilisation_pct == 0 else None
+            pct = min(100.0, sum(known)) if whole is None and len(known) == len(each) else whole
+            if token is not None and pct is not None:
+                found.setdefault(token, {})[gpu.index] = pct
     return found

@@ -4,7 +4,7 @@ Everything else (validation, ``config init``, the dialog, the core's Policy) is 
 """
 
 from tidegate.settings.catalogue import SETTINGS, find_setting
-from tidegate.settings.config_file import check_file, initial_file, remove_values, write_value
+from tidegate.settings.config_file import check_file, initial_file, remove_values, write_value, write_values
 from tidegate.settings.loading import Settings, load
 from tidegate.settings.setting import Setting
 from tidegate.settings.values import Kind, SettingsError, Value, show
@@ -23,4 +23,5 @@ __all__ = [
     "remove_values",
     "show",
     "write_value",
+    "write_values",
 ]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from tidegate.settings.alert_settings import ALERTS
+from tidegate.settings.queue_settings import BUILT_IN_SETTINGS, find_queue_setting
+from tidegate.settings.queue_settings import SECTIONS as QUEUE_SECTIONS
 from tidegate.settings.setting import Setting
+from tidegate.settings.strategy_settings import PLUGIN_OPTIONS, STRATEGY, STRATEGY_OPTIONS, STRATEGY_SECTIONS
 from tidegate.settings.values import Kind
 
 MIB = 1024**2
@@ -19,6 +22,10 @@ SECTIONS: dict[str, str] = {
     "api": "How programs and the command line reach Tidegate.",
     "log": "What Tidegate writes about itself.",
     "toasts": "What Tidegate tells you, and when it keeps quiet.",
+    "conflicts": "When jobs want more than there is: whether you are told, and how it is settled.",
+    "hints": "Advice on how jobs use this computer.",
+    **QUEUE_SECTIONS,
+    **STRATEGY_SECTIONS,
     "alerts": "What you are alerted to, from which figure on, and after how long.",
     "window": "What the window and the tray icon do.",
 }
@@ -155,6 +162,16 @@ _GPU = (
         "A job that wants a card and gives no memory figure starts only where less of the card's memory is used.",
     ),
     Setting(
+        "placement",
+        "gpu",
+        Kind.CHOICE,
+        "balanced",
+        "Which card a job gets",
+        "Spread prefers idle cards, pack busy ones, balanced those that the job brings near half of their time; "
+        "all of them prefer cards with more free memory.",
+        choices=("balanced", "spread", "pack"),
+    ),
+    Setting(
         "gpu_stop_temperature_c",
         "gpu",
         Kind.NUMBER,
@@ -168,6 +185,8 @@ _GPU = (
 )
 
 _QUEUE = (
+    STRATEGY,
+    PLUGIN_OPTIONS,
     _count(
         "max_workers", "queue", None, "Jobs at once, at most", "How many jobs run at once in NORMAL mode.", 1, 10000
     ),
@@ -221,9 +240,18 @@ _QUEUE = (
         "queue",
         20,
         "Overtaken at most",
-        "How often smaller jobs may start before a job that does not fit yet.",
+        "How often jobs of which nobody knows how long they take may start before one that does not fit yet.",
         0,
         100000,
+    ),
+    _count(
+        "max_backfill",
+        "queue",
+        1000,
+        "Overtaken without delay at most",
+        "How often jobs may start before one that does not fit yet when, as expected, they do not delay it.",
+        0,
+        1_000_000,
     ),
     _count("max_queued", "queue", 100_000, "Waiting jobs, at most", "Further submits are refused.", 1, 10_000_000),
 )
@@ -459,6 +487,42 @@ _TOASTS = (
     ),
 )
 
+_ADVICE = (
+    _switch(
+        "conflicts_enabled",
+        "conflicts",
+        True,
+        "Look for conflicts",
+        "Jobs that compete for memory, cores or a card, collide in time, or write the same file.",
+    ),
+    Setting(
+        "conflicts_resolve",
+        "conflicts",
+        Kind.CHOICE,
+        "by_hand",
+        "Settle conflicts",
+        "By hand: you choose. Else at once, where this way makes sense: the less important job waits, who takes more "
+        "than its share waits, or they take turns. No policy ends a job for good.",
+        choices=("by_hand", "by_priority", "fair_share", "time_slicing"),
+    ),
+    _seconds(
+        "conflicts_quantum",
+        "conflicts",
+        300.0,
+        "A turn lasts",
+        "How long one job rests before the next does, where jobs take turns.",
+        10.0,
+        86_400.0,
+    ),
+    _switch(
+        "hints_enabled",
+        "hints",
+        True,
+        "Give hints",
+        "Each comes with what was measured, and often with something to do about it.",
+    ),
+)
+
 SETTINGS: tuple[Setting, ...] = (
     *_MACHINE,
     *_GPU,
@@ -469,6 +533,9 @@ SETTINGS: tuple[Setting, ...] = (
     *_LOG,
     *_WINDOW,
     *_TOASTS,
+    *_ADVICE,
+    *BUILT_IN_SETTINGS,
+    *STRATEGY_OPTIONS,
     *ALERTS,
 )
 
@@ -477,8 +544,8 @@ _BY_DOTTED = {f"{setting.section}.{setting.key}": setting for setting in SETTING
 
 
 def find_setting(name: str) -> Setting | None:
-    """The setting of a flat name (``api_port``) or a dotted one (``api.port``)."""
-    return _BY_NAME.get(name) or _BY_DOTTED.get(name)
+    """The setting of a flat name (``api_port``) or a dotted one (``api.port``); of any queue, ``queues.NAME.order``."""
+    return _BY_NAME.get(name) or _BY_DOTTED.get(name) or find_queue_setting(name)
 
 
 def nearest(name: str, known: list[str]) -> str:

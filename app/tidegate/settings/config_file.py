@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.settings.catalogue import SECTIONS, SETTINGS, find_setting, nearest
 from tidegate.settings.config_lines import with_value, without_value
-from tidegate.settings.loading import Settings, combine, read_file
+from tidegate.settings.loading import Settings, by_section, combine, read_file
 from tidegate.settings.setting import Setting
 from tidegate.settings.values import NotUnderstoodError, SettingsError, as_toml
 
@@ -60,24 +60,36 @@ def write_value(
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Set one value in ``config.toml`` and return the settings that hold now; comments and order stay.
+    """Set one value in ``config.toml`` and return the settings that hold now; see ``write_values``."""
+    return write_values(paths, {name: text}, environ, overrides)
 
-    Raises SettingsError, and leaves the file as it was, when the name is unknown, the value bad, or would contradict
+
+def write_values(
+    paths: Paths,
+    texts: Mapping[str, str],
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | None = None,
+) -> Settings:
+    """Set values in ``config.toml``, in one piece, and return the settings that hold now; comments and order stay.
+
+    Raises SettingsError, and leaves the file as it was, when a name is unknown, a value bad, or would contradict
     another setting. A value that environment or command line set stays in force; ``Settings.source`` tells.
     """
-    setting = _known(name)
-    try:
-        value = setting.parse(text)
-    except NotUnderstoodError:
-        raise SettingsError([f'{name}: "{text}" is not accepted; write {setting.accepted}.']) from None
     file = paths.config_file
-    before = read_file(file)
-    content = _text(file) if before or file.exists() else initial_file()
-    changed = with_value(content, setting, as_toml(setting.kind, value))
-    after = _parsed(file, changed)
-    if after != _expected(before, setting, after):
-        raise _only_by_hand(file, setting)
-    return _judged_and_written(file, changed, after, environ, overrides)
+    tables = read_file(file)
+    content = _text(file) if tables or file.exists() else initial_file()
+    for name, text in texts.items():
+        setting = _known(name)
+        try:
+            value = setting.parse(text)
+        except NotUnderstoodError:
+            raise SettingsError([f'{name}: "{text}" is not accepted; write {setting.accepted}.']) from None
+        content = with_value(content, setting, as_toml(setting.kind, value))
+        after = _parsed(file, content)
+        if after != _expected(tables, setting, after):
+            raise _only_by_hand(file, setting)
+        tables = after
+    return _judged_and_written(file, content, tables, environ, overrides)
 
 
 def remove_values(
@@ -147,7 +159,7 @@ def _parsed(file: Path, text: str) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(text)
+        return by_section(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError([f"{file}: this setting cannot be changed in place ({error}); edit it by hand."]) from None
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tidegate.settings import queue_settings, strategy_settings
 from tidegate.settings.catalogue import SECTIONS, SETTINGS, find_setting, nearest
+from tidegate.settings.queue_settings import names_of, queue_values, queues_in, settings_of_own_queues
 from tidegate.settings.setting import Setting
 from tidegate.settings.values import NotUnderstoodError, SettingsError, Value
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tidegate.core.alert_rules import AlertPolicy, Limit
-    from tidegate.core.policy import Policy
+    from tidegate.core.conflicts import AdvicePolicy
+    from tidegate.core.policy import Policy, QueuePolicy
     from tidegate.paths import Paths
 
 DEFAULT, FILE, ENVIRONMENT, COMMAND_LINE = "default", "config.toml", "environment", "command line"
@@ -57,7 +60,12 @@ class Settings:
         setting = find_setting(name)
         if setting is None:
             raise KeyError(name)
-        return self._values[setting.name]
+        return self._values.get(setting.name, setting.default)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Everything that can be set here, with the settings of the queues that users added."""
+        return (*SETTINGS, *settings_of_own_queues(self._values))
 
     def source(self, name: str) -> str:
         """Where the value comes from: ``default``, ``config.toml``, ``environment`` or ``command line``."""
@@ -68,7 +76,7 @@ class Settings:
 
     def describe(self, setting: Setting) -> dict[str, object]:
         """A setting as JSON: ``value`` is plain (bytes, seconds, None for auto), ``text`` what a person would write."""
-        value = self._values[setting.name]
+        value = self._values.get(setting.name, setting.default)
         return {
             "name": setting.name,
             "section": setting.section,
@@ -82,7 +90,7 @@ class Settings:
             "unit": setting.unit,
             "low": setting.low,
             "high": setting.high,
-            "choices": setting.choices,
+            "choices": setting.all_choices,
             "label": setting.label,
             "help": setting.help,
             "accepted": setting.accepted,
@@ -99,7 +107,27 @@ class Settings:
 
         wanted = {entry.name for entry in fields(Policy)}
         named = {_POLICY_NAMES.get(name, name): value for name, value in self._values.items()}
-        return Policy(**{name: value for name, value in named.items() if name in wanted})  # type: ignore[arg-type]
+        own: dict[str, Any] = {name: value for name, value in named.items() if name in wanted}
+        queues = tuple(self._queue(name) for name in queues_in(self._values))
+        return Policy(**own, queues=queues, strategy_options=strategy_settings.strategy_options(self._values))
+
+    def _queue(self, name: str) -> QueuePolicy:
+        from tidegate.core.policy import QueuePolicy
+
+        values: dict[str, Any] = queue_values(self._values, name)
+        preempts, memory = names_of(values.pop("preempts")), values.pop("memory")
+        return QueuePolicy(name, **values, preempts=preempts, memory_bytes=memory)
+
+    def advice_policy(self) -> AdvicePolicy:
+        """What is looked for in jobs and machine, and how conflicts are settled."""
+        from tidegate.core.conflicts import AdvicePolicy
+
+        return AdvicePolicy(
+            conflicts=bool(self._values["conflicts_enabled"]),
+            hints=bool(self._values["hints_enabled"]),
+            resolve=str(self._values["conflicts_resolve"]),
+            quantum_s=self._float("conflicts_quantum"),
+        )
 
     def alert_policy(self) -> AlertPolicy:
         """Which alert rules hold, and from where on."""
@@ -214,12 +242,12 @@ def combine(
 
 
 def read_file(file: Path, *, must_exist: bool = False) -> dict[str, object]:
-    """What a TOML file holds; raises SettingsError with one sentence when it cannot be read or is no TOML."""
+    """What a TOML file holds, by section; raises SettingsError with one sentence when it cannot be read or is no TOML."""
     import tomllib
 
     try:
         text = file.read_bytes().decode("utf-8-sig")
-        return tomllib.loads(text)
+        return by_section(tomllib.loads(text))
     except FileNotFoundError:
         if must_exist:
             raise SettingsError([f"{file}: there is no such file."]) from None
@@ -242,7 +270,7 @@ def _from_file(file: Path, tables: Mapping[str, object], errors: list[str]) -> d
     """Settings stand below their section; flat names before the first section are understood too."""
     values: dict[str, Value] = {}
     for name, entry in tables.items():
-        if isinstance(entry, Mapping) and name in SECTIONS:
+        if isinstance(entry, Mapping) and (name in SECTIONS or _is_a_queue(name)):
             for key, raw in entry.items():
                 setting = find_setting(f"{name}.{key}") or find_setting(key)
                 if setting is not None and setting.section == name:
@@ -251,6 +279,8 @@ def _from_file(file: Path, tables: Mapping[str, object], errors: list[str]) -> d
                     errors.append(f"{file}: [{name}] {key}: this setting belongs below [{setting.section}].")
                 else:
                     errors.append(f"{file}: [{name}] {key}: there is no such setting{_like(key)}")
+        elif isinstance(entry, Mapping) and name.startswith(queue_settings.PREFIX):
+            errors.append(f"{file}: [{name}]: a queue has {queue_settings.NAMED_LIKE}.")
         elif isinstance(entry, Mapping):
             known = nearest(name, list(SECTIONS)) or f"; there are {', '.join(SECTIONS)}."
             errors.append(f"{file}: [{name}]: there is no such section{known}")
@@ -259,6 +289,20 @@ def _from_file(file: Path, tables: Mapping[str, object], errors: list[str]) -> d
         else:
             errors.append(f"{file}: {name}: there is no such setting{_like(name)}")
     return values
+
+
+def by_section(tables: Mapping[str, object]) -> dict[str, object]:
+    """What stands in a file, by the names its headers have: the tables of queues stand one deeper."""
+    queues = tables.get("queues")
+    if not isinstance(queues, Mapping):
+        return dict(tables)
+    flat = {name: entry for name, entry in tables.items() if name != "queues"}
+    return {**flat, **{f"queues.{name}": entry for name, entry in queues.items()}}
+
+
+def _is_a_queue(section: str) -> bool:
+    name = section.removeprefix(queue_settings.PREFIX)
+    return name != section and queue_settings.NAME.fullmatch(name) is not None
 
 
 def _from_environment(environ: Mapping[str, str], errors: list[str]) -> dict[str, Value]:
@@ -325,7 +369,7 @@ def _contradictions(values: Mapping[str, Value]) -> list[str]:
             errors.append(_contradiction(values, "min_workers", "at most", "max_workers"))
     elif _number(values["min_workers"]) > (cores := os.cpu_count() or 1):
         errors.append(f"min_workers ({values['min_workers']}) must be at most max_workers ({cores}, one per core).")
-    return errors
+    return errors + queue_settings.contradictions(values) + strategy_settings.contradictions(values)
 
 
 def _contradiction(values: Mapping[str, Value], name: str, relation: str, other: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidegate.settings.values import AUTO, Kind, NotUnderstoodError, Value, read, show
@@ -12,7 +13,7 @@ class Setting:
     """One setting. ``name`` is flat and unique; in ``config.toml`` it stands as ``key`` below ``[section]``.
 
     ``low`` and ``high`` bound the value, both included. ``automatic`` says what "auto" means where that is accepted;
-    such a setting's value may be None.
+    such a setting's value may be None. ``more_choices`` looks for those that installed packages bring.
     """
 
     name: str
@@ -25,18 +26,24 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    more_choices: Callable[[], tuple[str, ...]] | None = None
     automatic: str | None = None
     needs_restart: bool = False
 
     @property
     def key(self) -> str:
         """``api_port`` stands as ``port`` below ``[api]``; most names are their own key."""
-        return self.name.removeprefix(self.section + "_")
+        return self.name.removeprefix(self.section + "_").removeprefix(self.section + ".")
 
     @property
     def variable(self) -> str:
         """The environment variable that sets it."""
-        return f"TIDEGATE_{self.section}_{self.key}".upper()
+        return f"TIDEGATE_{self.section}_{self.key}".upper().replace(".", "_")
+
+    @property
+    def all_choices(self) -> tuple[str, ...]:
+        """With those that installed packages bring, which takes a moment to find out."""
+        return self.choices if self.more_choices is None else (*self.choices, *self.more_choices())
 
     @property
     def accepted(self) -> str:
@@ -49,7 +56,8 @@ class Setting:
             case Kind.BOOL:
                 return "true or false"
             case Kind.CHOICE:
-                return "one of " + ", ".join(self.choices)
+                more = "" if self.more_choices is None else ", or the name of an installed one"
+                return "one of " + ", ".join(self.choices) + more
             case Kind.TEXT:
                 return "one line of text"
             case Kind.HOURS:
@@ -77,7 +85,7 @@ class Setting:
             return None
         value = read(self.kind, raw)
         if self.choices and value not in self.choices:
-            raise NotUnderstoodError
+            return self._installed_choice(value)
         if (
             not isinstance(value, (str, bool))
             and self.low is not None
@@ -86,6 +94,13 @@ class Setting:
         ):
             raise NotUnderstoodError
         return value
+
+    def _installed_choice(self, value: Value) -> str:
+        # A choice is written in any case; packages give theirs as they like.
+        for name in self.all_choices:
+            if name.lower() == value:
+                return name
+        raise NotUnderstoodError
 
     def show(self, value: Value) -> str:
         """``value`` as a person would write it."""

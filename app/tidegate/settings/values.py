@@ -65,9 +65,9 @@ def _read_text(kind: Kind, text: str) -> str | int | float | bool:
         case Kind.SECONDS:
             return _read_seconds(text)
         case Kind.PERCENT:
-            return _read_number(text.removesuffix("%").rstrip())
+            return read_number(text.removesuffix("%").rstrip())
         case Kind.NUMBER:
-            return _read_number(text)
+            return read_number(text)
         case Kind.COUNT:
             if not re.fullmatch(r"[0-9]{1,15}", text):
                 raise NotUnderstoodError
@@ -118,7 +118,8 @@ def _read_hours(text: str) -> str:
         raise NotUnderstoodError from None
 
 
-def _read_number(text: str) -> float:
+def read_number(text: str) -> float:
+    """The finite number meant; raises NotUnderstoodError."""
     try:
         number = float(text)
     except ValueError:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TypeVar
 
 from tidegate.core.job import Attempt, Finished, Job, JobId
 from tidegate.core.prediction import Profile
-from tidegate.engine.ports import Batch, JobRecord, Notice, Restored, TickRecord
-from tidegate.engine.views import MachineSample, TickView
+from tidegate.engine.ports import Batch, ConflictRecord, HintRecord, JobRecord, Notice, Restored, TickRecord
+from tidegate.engine.views import ConflictView, HintView, MachineSample, TickView
 from tidegate.journal.pending import MergedTick, same_tick
 
 Done = Callable[[str | None], None]
+Finding = TypeVar("Finding", bound=ConflictView | HintView)
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class MemoryDisk:
     profiles: dict[str, Profile] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
     notices: dict[int, Notice] = field(default_factory=dict)
+    conflicts: dict[int, ConflictRecord] = field(default_factory=dict)
+    hints: dict[int, HintRecord] = field(default_factory=dict)
     commits: int = 0
 
 
@@ -53,7 +57,15 @@ class MemoryJournal:
         older = [job for job in self.finished() if job.id.number in awaited and job.id not in known]
         jobs = (*map(self._job, unfinished), *newest, *reversed(older))
         profiles = tuple(profile for _, profile in sorted(self.disk.profiles.items()))
-        return Restored(jobs, profiles, dict(self.disk.meta))
+        conflicts = [self.disk.conflicts[id] for id in sorted(self.disk.conflicts)]
+        hints = [self.disk.hints[id] for id in sorted(self.disk.hints)]
+        return Restored(
+            jobs,
+            profiles,
+            dict(self.disk.meta),
+            conflicts=tuple(record for record in conflicts if record.view.closed_at is None or record.unwanted),
+            hints=tuple(record for record in hints if record.view.closed_at is None or record.unwanted),
+        )
 
     def write(self, batch: Batch, done: Done | None = None) -> None:
         error = "The journal is closed." if self._closed else self._error or self._collision(batch)
@@ -111,6 +123,12 @@ class MemoryJournal:
         known = sorted(id for id in self.disk.notices if before is None or id < before)
         return [self.disk.notices[id] for id in reversed(known)][:limit]
 
+    def conflicts(self, limit: int | None = None) -> list[ConflictView]:
+        return _newest_ends((record.view for record in self.disk.conflicts.values()), limit)
+
+    def hints(self, limit: int | None = None) -> list[HintView]:
+        return _newest_ends((record.view for record in self.disk.hints.values()), limit)
+
     def samples(self, since: float, until: float) -> list[MachineSample]:
         return [self.disk.samples[at] for at in sorted(self.disk.samples) if since <= at <= until]
 
@@ -139,6 +157,8 @@ class MemoryJournal:
         for profile in batch.profiles:
             disk.profiles[profile.key] = profile
         disk.meta.update(batch.meta)
+        disk.conflicts.update((record.view.id, record) for record in batch.conflicts)
+        disk.hints.update((record.view.id, record) for record in batch.hints)
         disk.notices.update((notice.id, notice) for notice in batch.notices if notice.id is not None)
 
     def _apply_ticks(self, ticks: Iterable[TickRecord]) -> None:
@@ -162,6 +182,11 @@ class MemoryJournal:
             attempts=tuple(attempts[number] for number in sorted(attempts)),
             bypassed=record.bypassed,
         )
+
+
+def _newest_ends(views: Iterable[Finding], limit: int | None) -> list[Finding]:
+    ended = [(view.closed_at, view.id, view) for view in views if view.closed_at is not None]
+    return [view for _, _, view in sorted(ended, key=lambda entry: entry[:2], reverse=True)[:limit]]
 
 
 def _names(tick: TickRecord, job: JobId) -> bool:

@@ -16,6 +16,8 @@ class VirtualClock:
         self._order = count()
         self._cancelled: set[int] = set()
         self._jump = 0.0
+        self._until = at
+        self._rebased: list[Callable[[float], None]] = []
 
     def now(self) -> float:
         return self._now
@@ -23,7 +25,14 @@ class VirtualClock:
     def rebase(self) -> float:
         jump, self._jump = self._jump, 0.0
         self._now += jump
+        self._until += jump
+        for told in self._rebased if jump else ():
+            told(jump)
         return jump
+
+    def when_rebased(self, callback: Callable[[float], None]) -> None:
+        """Call back with every jump, as soon as it was noticed."""
+        self._rebased.append(callback)
 
     def sleep_machine(self, seconds: float) -> None:
         """The machine slept: the next ``rebase`` notices this jump."""
@@ -49,12 +58,23 @@ class VirtualClock:
         self.run_until(self._now + seconds)
 
     def run_until(self, when: float) -> None:
-        """Run timers up to and including ``when``, then stand there."""
-        while (due := self.next_at()) is not None and due <= when:
-            _, _, callback = heapq.heappop(self._timers)
-            self._now = max(self._now, due)
-            callback()
-        self._now = max(self._now, when)
+        """Run timers up to and including ``when``, then stand there; a jump on the way moves that moment along."""
+        self._until = when
+        while (due := self.next_at()) is not None and due <= self._until:
+            self._run_first()
+        self._now = max(self._now, self._until)
+
+    def step(self) -> bool:
+        """Run the next timer, letting as much time pass as it takes; False when there is none."""
+        if self.next_at() is None:
+            return False
+        self._run_first()
+        return True
+
+    def _run_first(self) -> None:
+        due, _, callback = heapq.heappop(self._timers)
+        self._now = max(self._now, due)
+        callback()
 
     def settle(self) -> None:
         """Run what is due now, without letting time pass."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import getpass
 import os
 import shlex
 from collections.abc import Mapping
@@ -157,6 +158,7 @@ def _understood(draft: _Draft, wishes: Wishes, launch: Launch, script: str | Non
         array_size=None if wishes.array is None else len(wishes.array),
         array_parallel=wishes.array_parallel,
         retries=wishes.retries,
+        retry_delay_s=wishes.retry_delay_s,
         labels=wishes.labels,
         locks=wishes.locks,
         dedupe_key=wishes.dedupe_key,
@@ -167,6 +169,7 @@ def _understood(draft: _Draft, wishes: Wishes, launch: Launch, script: str | Non
         slurm_names=bool(draft.directives.slurm),
         stdout_path=draft.outputs.stdout,
         stderr_path=draft.outputs.stderr,
+        user=_login_name(),
     )
     warnings = draft.warnings + wishes.warnings + launch.warnings
     return Understood(
@@ -266,6 +269,15 @@ def _same_folder(one: str, other: str) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
+
+
+@functools.cache
+def _login_name() -> str | None:
+    """Who submits: requests come from the user whose engine this is. None where the system has no name for them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return None
 
 
 def _store(directory: Path | None, environ: Mapping[str, str]) -> str | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from tidegate.core.card_names import VENDORS, card_matches
+from tidegate.core.card_names import VENDORS, card_matches, is_large_enough
 from tidegate.core.resources import GpuRequest
 from tidegate.core.texts import format_size
 from tidegate.submission.grammar import NotUnderstood, parse_size, plain
 from tidegate.submission.request import GpuFact, MachineFacts
 
 GPUS = (
-    "a GPU request is such as 1, 0.5, 0.5(vgpu), 2(V100), 1(amd), 1(nvidia,V100), "
+    "a GPU request is such as 1, 0.5, 0.5(vgpu), 2(V100), 1(amd), 1(nvidia,V100), 1(exclusive), "
+    "1(>=16G) (a card of that size at least), 1(~24G) (one of that size if there is one), "
     "8G,0.5 (memory and share of a card) or none"
 )
 DEVICES = "a device is auto, cpu, or card numbers such as 0 or 0,1"
@@ -36,8 +38,12 @@ def parse_gpu(text: str) -> GpuRequest | None:
     count = _count(match[2])
     if count == 0:
         return None
-    vendor, model = (None, None) if match[3] is None else _wishes(match[3])
-    return GpuRequest(count=count, memory_bytes=memory, vendor=vendor, model=model)
+    wishes = _Wishes() if match[3] is None else _wishes(match[3])
+    if wishes.exclusive and count < 1:
+        raise NotUnderstood(f"exclusive is a wish for whole cards, not for a share of one; {GPUS}")
+    return GpuRequest(
+        count, memory, wishes.vendor, wishes.model, wishes.card_bytes, wishes.preferred_bytes, wishes.exclusive
+    )
 
 
 def _count(number: str) -> float:
@@ -51,24 +57,46 @@ def _count(number: str) -> float:
     return count
 
 
-def _wishes(text: str) -> tuple[str | None, str | None]:
-    """Vendor and model from the words in brackets; ``vgpu`` means any card that may be shared."""
+@dataclass(slots=True)
+class _Wishes:
+    """What stands in the brackets. ``shared`` is the word ``vgpu``: any card that may be shared."""
+
     vendor: str | None = None
     model: str | None = None
+    card_bytes: int | None = None
+    preferred_bytes: int | None = None
+    exclusive: bool = False
+    shared: bool = False
+
+
+def _wishes(text: str) -> _Wishes:
+    found = _Wishes()
     for word in (part.strip() for part in text.split(",")):
+        size = re.fullmatch(r"(>=|\u2265|~)(.*)", word)
         if not word:
             raise NotUnderstood(f"a wish in the brackets is empty; {GPUS}")
-        if word.lower() == "vgpu":
-            continue
-        if word.lower() in VENDORS:
-            if vendor is not None:
-                raise NotUnderstood(f"two makers are named; {GPUS}")
-            vendor = word.lower()
-        elif model is not None:
-            raise NotUnderstood(f"two models are named; {GPUS}")
+        if size is not None:
+            name, what = ("preferred_bytes", "preferred sizes") if size[1] == "~" else ("card_bytes", "least sizes")
+            _set(found, name, parse_size(size[2]), what)
+        elif word.lower() == "vgpu":
+            found.shared = True
+        elif word.lower() == "exclusive":
+            found.exclusive = True
+        elif word.lower() in VENDORS:
+            _set(found, "vendor", word.lower(), "makers")
+        elif not re.match(r"\w", word):
+            raise NotUnderstood(f"{word} is no model of a card; {GPUS}")
         else:
-            model = word
-    return vendor, model
+            _set(found, "model", word, "models")
+    if found.exclusive and found.shared:
+        raise NotUnderstood(f"exclusive and vgpu (a shared card) contradict each other; {GPUS}")
+    return found
+
+
+def _set(found: _Wishes, name: str, value: str | int, what: str) -> None:
+    if getattr(found, name) is not None:
+        raise NotUnderstood(f"two {what} are named; {GPUS}")
+    setattr(found, name, value)
 
 
 def parse_device(text: str) -> str:
@@ -96,6 +124,7 @@ def why_never(request: GpuRequest, device: str, facts: MachineFacts) -> str | No
         return f"there is no card {', '.join(absent)}; this machine has {_listed(facts.gpus)}"
     allowed = [card for card in facts.gpus if not named or card.index in named]
     fitting = [card for card in allowed if card_matches(card.name, request.vendor, request.model)]
+    fitting = [card for card in fitting if is_large_enough(card.memory_total_bytes, request.card_bytes)]
     if not fitting:
         return f"no card here is {_wish(request)}; this machine has {_listed(allowed)}"
     if request.cards > len(fitting):
@@ -118,7 +147,10 @@ def _too_little_memory(request: GpuRequest, cards: Sequence[GpuFact]) -> str | N
 
 
 def _wish(request: GpuRequest) -> str:
-    return " ".join(word for word in (request.vendor, request.model) if word)
+    words = [word for word in (request.vendor, request.model) if word]
+    if request.card_bytes is not None:
+        words.append(f"of {format_size(request.card_bytes)} or more")
+    return " ".join(words)
 
 
 def _are(count: int) -> str:
@@ -126,4 +158,5 @@ def _are(count: int) -> str:
 
 
 def _listed(cards: Sequence[GpuFact]) -> str:
-    return ", ".join(f"{card.index}: {card.name}" for card in cards)
+    sizes = ["" if card.memory_total_bytes is None else f" ({format_size(card.memory_total_bytes)})" for card in cards]
+    return ", ".join(f"{card.index}: {card.name}{size}" for card, size in zip(cards, sizes, strict=True))

@@ -22,9 +22,11 @@ _FIELDS: dict[str, str] = {
     "priority": "priority",
     "queue": "queue",
     "name": "name",
+    "after": "after",
     "begin": "begin_at",
     "deadline": "deadline_at",
     "retries": "retries",
+    "retry-delay": "retry_delay_s",
     "label": "labels",
     "locks": "locks",
     "on-preempt": "on_preempt",
@@ -41,6 +43,9 @@ def edited(spec: JobSpec, changes: Mapping[str, str], facts: MachineFacts, now: 
         if fixed:
             return f"{fixed[0]} cannot be changed after submit; {', '.join(_FIELDS)} can."
         changed = replace(spec, **_changes(wishes, [change.key for change in given]))
+        begin, deadline = changed.begin_at, changed.deadline_at
+        if begin is not None and deadline is not None and deadline <= begin:
+            return "its deadline would lie before its begin; change both, or say begin=none."
         check_limits(wishes, facts)
     except Refused as refused:
         return refused.sentence

@@ -218,7 +218,9 @@ def _too_many(count: int) -> str:
 
 
 def parse_dependencies(text: str) -> tuple[Dependency, ...]:
-    """``7``, ``ok:7,9``, ``any:7,failed:8.2``: a condition holds for the ids after it, until the next one."""
+    """``7``, ``ok:7,9``, ``any:7,failed:8.2``, ``none``: a condition holds for the ids after it, until the next one."""
+    if plain(text).lower() == "none":
+        return ()
     condition = AfterCondition.OK
     found: dict[Dependency, None] = {}
     for part in plain(text).replace(" ", ",").split(","):

@@ -16,7 +16,7 @@ def check_limits(wishes: Wishes, facts: MachineFacts) -> None:
     if wishes.gpu is not None:
         why = why_never(wishes.gpu, wishes.device, facts)
         if why:
-            _refuse("gpu", f"{wishes.gpu.count:g}", f"The GPU request cannot be met: {why}")
+            _refuse("gpu", wishes.gpu.text, f"The GPU request cannot be met: {why}")
 
 
 def _check_memory(wanted: int | None, facts: MachineFacts) -> None:

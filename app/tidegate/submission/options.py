@@ -51,6 +51,7 @@ class Wishes:
     begin_at: float | None
     deadline_at: float | None
     retries: int
+    retry_delay_s: float
     labels: tuple[str, ...]
     variables: tuple[tuple[str, str], ...]
     held: bool
@@ -139,6 +140,9 @@ def read_wishes(merged: Merged, now: float, zone: tzinfo | None) -> Wishes:
     preemptible = reader.last("preemptible", parse_yes_no, True)
     if not preemptible:
         warnings.append("preemptible=no: this job is spared until the last memory line, and then taken last.")
+    retries, delay_s = reader.last("retries", _retries, 0), reader.last("retry-delay", parse_time, 0.0)
+    if delay_s > 0 and "retries" not in merged:
+        warnings.append("retry-delay changes nothing without retries.")
     array, parallel = reader.last("array", _array, _NO_ARRAY)
     return Wishes(
         cores=reader.last("cpus", _cores, None),
@@ -153,7 +157,8 @@ def read_wishes(merged: Merged, now: float, zone: tzinfo | None) -> Wishes:
         after=_unique(reader.every("after", parse_dependencies)),
         begin_at=begin,
         deadline_at=deadline,
-        retries=reader.last("retries", lambda text: parse_whole(text, 0, MAX_RETRIES), 0),
+        retries=retries,
+        retry_delay_s=delay_s,
         labels=_unique(reader.every("label", _words)),
         variables=_variables(reader),
         held=reader.last("hold", parse_yes_no, False),
@@ -167,6 +172,10 @@ def read_wishes(merged: Merged, now: float, zone: tzinfo | None) -> Wishes:
         checkpoint_grace_s=reader.last("checkpoint-grace", parse_time, 30.0),
         warnings=tuple(warnings),
     )
+
+
+def _retries(text: str) -> int:
+    return parse_whole(text, 0, MAX_RETRIES)
 
 
 def _cards(reader: _Reader, said: bool, gpu: GpuRequest | None, device: str) -> GpuRequest | None:
@@ -187,7 +196,7 @@ def _moments(
     """Begin and deadline. A begin in the past is now; a deadline in the past can never be met."""
 
     def moment(text: str) -> float | None:
-        return parse_moment(text, now, zone)
+        return None if text.strip().lower() == "none" else parse_moment(text, now, zone)
 
     begin, deadline = reader.last("begin", moment, None), reader.last("deadline", moment, None)
     if begin is not None and begin <= now:

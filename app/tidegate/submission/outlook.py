@@ -26,14 +26,17 @@ def needs(
     cards: float | None = None,
     card_memory_bytes: int | None = None,
     duration_s: float | None = None,
+    gpu_text: str = "",
 ) -> str:
-    """``8 GB of memory (declared), 1 core, 1 GPU, usually 12 min``."""
+    """``8 GB of memory (declared), 1 core, 1 GPU (V100), usually 12 min``; ``gpu_text`` as ``--gpu`` takes it."""
     parts = [
         f"{format_size(memory_bytes)} of memory ({memory_source(source)})",
         "1 core" if cores == 1 else f"{cores:g} cores",
     ]
     if cards:
         wanted = f"{cards:g} of a GPU" if cards < 1 else f"{cards:g} GPU{'s' if cards > 1 else ''}"
+        wishes = gpu_text.partition("(")[2].rstrip(")").replace(",", ", ")
+        wanted += f" ({wishes})" if wishes else ""
         parts.append(wanted + (f" with {format_size(card_memory_bytes)}" if card_memory_bytes else ""))
     if duration_s:
         parts.append(f"usually {format_duration(duration_s)}")

@@ -23,6 +23,7 @@ OPTIONS: tuple[str, ...] = (
     "begin",
     "deadline",
     "retries",
+    "retry-delay",
     "label",
     "env",
     "cwd",

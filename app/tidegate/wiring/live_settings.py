@@ -9,7 +9,7 @@ from typing import Any
 from tidegate.engine.ports import SettingRefused
 from tidegate.engine.views import SettingView
 from tidegate.paths import Paths
-from tidegate.settings import SETTINGS, Setting, Settings, SettingsError, find_setting, remove_values, write_value
+from tidegate.settings import Setting, Settings, SettingsError, find_setting, remove_values, write_values
 
 
 class LiveSettings:
@@ -29,18 +29,19 @@ class LiveSettings:
 
     def all(self) -> list[SettingView]:
         settings = self._current()
-        return [_view(settings, setting) for setting in SETTINGS]
+        return [_view(settings, setting) for setting in settings.settings]
 
     def change(self, name: str, text: str | None) -> SettingView:
         if text is None:
             return self.reset([name])[0]
-        settings = self._changed(lambda: write_value(self._paths, name, text, overrides=self._overrides))
-        setting = find_setting(name)
-        assert setting is not None  # write_value refuses unknown names
-        return _view(settings, setting)
+        return self.change_all({name: text})[0]
+
+    def change_all(self, texts: Mapping[str, str]) -> list[SettingView]:
+        settings = self._changed(lambda: write_values(self._paths, texts, overrides=self._overrides))
+        return [_view(settings, setting) for name in texts if (setting := find_setting(name)) is not None]
 
     def reset(self, names: Sequence[str] | None) -> list[SettingView]:
-        wanted = [setting.name for setting in SETTINGS] if names is None else list(names)
+        wanted = [setting.name for setting in self._current().settings] if names is None else list(names)
         settings = self._changed(lambda: remove_values(self._paths, wanted, overrides=self._overrides))
         return [_view(settings, setting) for name in wanted if (setting := find_setting(name)) is not None]
 

@@ -132,7 +132,9 @@ class Program:
         from tidegate.journal.journal import Journal
         from tidegate.monitor.gpu import GpuReader
         from tidegate.monitor.sampler import Sampler
+        from tidegate.plugins import KnownStrategies
         from tidegate.wiring.live_settings import LiveSettings
+        from tidegate.wiring.rehearsal import LiveRehearsal
 
         calls = LoopQueue(loop)
         clock = LiveClock(loop)
@@ -149,8 +151,15 @@ class Program:
             stuck_timeout_s=policy.stuck_timeout_s,
         )
         self._gpus = GpuReader()
-        sensors = Sampler(clock.now, calls.call_soon, self._gpus, lambda: _own_pids(processes))
-        store = Store(State(policy))
+        rehearsal = LiveRehearsal(calls.call_soon, self.overrides)
+        sensors = Sampler(
+            clock.now,
+            calls.call_soon,
+            self._gpus,
+            lambda: _own_pids(processes.pid, rehearsal.pid),
+            own_folder=str(paths.job_logs_dir),
+        )
+        store = Store(State(policy, KnownStrategies()))
 
         log_path = paths.job_log_name
         executor = Executor(processes, log_path, lambda: self.settings.job_log_cap_bytes, self._card_uuid)
@@ -172,6 +181,8 @@ class Program:
         engine.edit = self._edited
         engine.notify_after_s = settings.notify_after_s
         engine.alarms.set_policy(settings.alert_policy())
+        engine.advisor.set_policy(settings.advice_policy())
+        engine.strategist.rehearsal = rehearsal
         self._history = History(paths.database)
         await engine.open()
         self._desk = LocalDesk(
@@ -245,6 +256,7 @@ class Program:
         asyncio.run_coroutine_threadsafe(self._desk.set_policy(policy), self._loop)
         self._loop.call_soon_threadsafe(self._engine.set_interval, settings.sample_interval_s)
         self._loop.call_soon_threadsafe(self._engine.alarms.set_policy, settings.alert_policy())
+        self._loop.call_soon_threadsafe(self._engine.advisor.set_policy, settings.advice_policy())
         self._engine.notify_after_s = settings.notify_after_s
         if self._processes is not None:
             kill_s, stuck_s = policy.kill_timeout_s, policy.stuck_timeout_s
@@ -307,8 +319,9 @@ def keep_the_loop_quick() -> None:
     gc.freeze()
 
 
-def _own_pids(processes: KeeperProcesses) -> list[int]:
-    return [os.getpid()] if processes.pid is None else [os.getpid(), processes.pid]
+def _own_pids(*others: int | None) -> list[int]:
+    """Ours, and those of our helpers that there are."""
+    return [os.getpid(), *(pid for pid in others if pid is not None)]
 
 
 def facts_without_engine(settings: Settings) -> MachineFacts:

@@ -5,8 +5,9 @@
  *   init.error=9        nvmlInit fails with that   log=PATH            every call's name is appended there
  *   0.name= 0.uuid= 0.bus= 0.total= 0.used= 0.utilisation= 0.temperature= 0.power_mw=
  *   0.compute=12:1000,13:?   pid:bytes ("?" is unknown)     0.graphics= likewise
+ *   0.work=12:70@5,13:20@6   pid:percent@seconds: the records of who worked; those not after the asked stamp are left out
  *   0.error=15          every call to card 0 fails with that
- *   0.error.power=3     that one call does (memory utilisation temperature power compute graphics uuid handle)
+ *   0.error.power=3     that one call does (memory utilisation temperature power compute graphics work uuid handle)
  *   0.hang=memory       that call does not return while the line stands there
  */
 #include <stdio.h>
@@ -19,6 +20,7 @@ enum { SUCCESS = 0, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, UNINITIALIZED = 1, INV
 typedef struct { unsigned long long total, free, used; } memory_t;
 typedef struct { unsigned gpu, memory; } utilisation_t;
 typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } process_t;
+typedef struct { unsigned pid; unsigned long long stamp_us; unsigned sm, memory, encoder, decoder; } work_t;
 typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; char bus_id[32]; } pci_t;
 
 static int opened = 0;
@@ -97,6 +99,7 @@ const char *nvmlErrorString(int code) {
     switch (code) {
     case 1: return "Uninitialized";
     case 3: return "Not Supported";
+    case 6: return "Not Found";
     case 9: return "Driver Not Loaded";
     case 15: return "GPU is lost";
     default: return "Unknown Error";
@@ -200,4 +203,26 @@ int nvmlDeviceGetComputeRunningProcesses_v3(int *handle, unsigned *count, proces
 
 int nvmlDeviceGetGraphicsRunningProcesses_v3(int *handle, unsigned *count, process_t *infos) {
     return processes(handle, "graphics", count, infos);
+}
+
+int nvmlDeviceGetProcessUtilization(int *handle, work_t *records, unsigned *count, unsigned long long since_us) {
+    char value[4096] = "";
+    ENTER("work");
+    lookup_card(card, "work", value, sizeof value);
+    unsigned room = *count, found = 0;
+    for (char *item = strtok(value, ","); item; item = strtok(NULL, ",")) {
+        char *colon = strchr(item, ':'), *at = strchr(item, '@');
+        unsigned long long stamp_us = at ? strtoull(at + 1, NULL, 10) * 1000000 : 0;
+        if (!colon || stamp_us <= since_us) continue;
+        if (records && found < room) {
+            memset(&records[found], 0, sizeof *records);
+            records[found].pid = (unsigned)atoi(item);
+            records[found].sm = (unsigned)atoi(colon + 1);
+            records[found].stamp_us = stamp_us;
+        }
+        found++;
+    }
+    *count = found;
+    if (!found) return NOT_FOUND;
+    return found > room ? INSUFFICIENT_SIZE : SUCCESS;
 }

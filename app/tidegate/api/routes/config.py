@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from tidegate.api.context import Api
 from tidegate.api.encoding import reply
-from tidegate.api.schema import ConfigInput, ConfigResetInput, ShutdownInput, answers
+from tidegate.api.schema import ConfigInput, ConfigPatchInput, ConfigResetInput, ShutdownInput, answers
 
 
 def router(api: Api) -> APIRouter:
@@ -23,6 +23,11 @@ def router(api: Api) -> APIRouter:
         """Write one setting to config.toml and apply it; ``applied`` false: it takes effect at the next start."""
         setting = await api.desk.change_setting(body.name, body.value)
         return reply({"setting": setting, "applied": not setting.needs_restart})
+
+    @routes.patch("/config", openapi_extra=answers("The settings as they are now.", settings=["object"]))
+    async def change_several(body: ConfigPatchInput) -> Response:
+        """Write these settings in one piece, or none of them, and apply them."""
+        return reply({"settings": await api.desk.change_settings(body.values)})
 
     @routes.post("/config/reset", openapi_extra=answers("The settings as they are now.", settings=["object"]))
     async def reset(body: ConfigResetInput) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from tidegate.api.decoding import LARGEST
 from tidegate.api.encoding import notice_object, reply
 from tidegate.api.errors import read_id
 from tidegate.api.schema import answers, answers_view
-from tidegate.engine.views import MachineSample, StatusView, TickView
+from tidegate.engine.views import MachineSample, QueueStatusView, StatusView, StrategiesView, TickView
 
 
 def router(api: Api) -> APIRouter:
@@ -23,6 +23,22 @@ def router(api: Api) -> APIRouter:
     @routes.get("/status", openapi_extra=answers_view("Mode, machine, counts.", StatusView))
     async def status() -> Response:
         return reply(desk.status())
+
+    @routes.get(
+        "/queue-status",
+        openapi_extra=answers_view("Every queue, or every card: who has it, who waits.", QueueStatusView),
+    )
+    async def queue_status(by: Literal["queue", "card"] = "queue") -> Response:
+        """Named queues with their limits; ``by=card``: each card with its users and with those who wait for it."""
+        return reply(await asyncio.to_thread(desk.queue_status, by))
+
+    @routes.get(
+        "/strategies",
+        openapi_extra=answers_view("The strategies, where each is in use, and how they did.", StrategiesView),
+    )
+    async def strategies() -> Response:
+        """Measured on the newest 5,000 jobs of the last 30 days; ``PUT /config`` of ``strategy`` sets another one."""
+        return reply(await asyncio.to_thread(desk.strategies))
 
     @routes.get("/samples", openapi_extra=answers("Points of the curves, oldest first.", samples=[MachineSample]))
     async def samples(since: float = 0.0) -> Response:

@@ -1,38 +1,46 @@
-"""priority_based: priority first, then arrival; a blocked job is passed by smaller ones a bounded number of times."""
+"""priority_based: priority first, then arrival; who waits long moves up, so that nobody waits for ever."""
 
 from __future__ import annotations
 
-from tidegate.core.admission import Ledger, could_ever_fit
-from tidegate.core.job import JobSpec
-from tidegate.core.placement import could_ever_get_cards
-from tidegate.core.reasons import WaitCode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tidegate.core import backfill
+from tidegate.core.job import Job
+from tidegate.core.line import OrderKey
 from tidegate.core.resources import Estimate
+from tidegate.core.strategies.options import Options
+from tidegate.core.strategies.protocol import Choosing, Turn
 
-NAME = "priority_based"
-
-# Codes of resources that a passing job takes away from a blocked one.
-SHARED = frozenset({WaitCode.MEMORY, WaitCode.CPU})
-SHARED_CARDS = frozenset({WaitCode.GPU_MEMORY, WaitCode.GPU_BUSY})
+AGING_S = 4 * 3600.0
 
 
-def lacks_shared(codes: list[WaitCode]) -> bool:
-    """True when a job lacks what any other job, let past it, would take away from it."""
-    return not SHARED.isdisjoint(codes)
+@dataclass(frozen=True, slots=True)
+class PriorityBased:
+    """``aging_s``: a job that has waited so long counts as one priority more important; 0: never."""
 
+    aging_s: float = AGING_S
+    name: ClassVar[str] = "priority_based"
+    rotates: ClassVar[bool] = False
 
-def lacks_cards(codes: list[WaitCode]) -> bool:
-    """True when a job lacks what only jobs with a card would take away from it."""
-    return not SHARED_CARDS.isdisjoint(codes)
+    @classmethod
+    def from_options(cls, options: Mapping[str, object]) -> PriorityBased:
+        return cls(Options("priority_based", options).seconds("aging_s", AGING_S))
 
+    def lane(self, job: Job) -> int:
+        return job.spec.priority
 
-def holds_the_line(passes: int, figure: Estimate, ledger: Ledger) -> bool:
-    """True when nobody may pass any more.
+    def order(self, job: Job) -> OrderKey:
+        return (job.rank,)
 
-    A job that others' memory keeps out holds nobody up: there is nothing to save for it.
-    """
-    return passes >= ledger.policy.max_bypass and could_ever_fit(figure, ledger)
+    def choose(self, turn: Turn) -> Choosing:
+        return turn.merged(lambda _lane, first: self.standing(first, turn.now))
 
+    def standing(self, job: Job, now: float) -> tuple[int, int]:
+        """Its priority after all it has waited; at equal ones the more important by its own word goes first."""
+        risen = int((now - job.submitted_at) / self.aging_s) if self.aging_s else 0
+        return (job.spec.priority - risen, job.spec.priority)
 
-def holds_the_cards(passes: int, spec: JobSpec, ledger: Ledger) -> bool:
-    """True when nobody who wants a card may pass any more; not for a job that others' use of the cards keeps out."""
-    return passes >= ledger.policy.max_bypass and could_ever_get_cards(spec, ledger.cards, ledger.policy)
+    def may_pass(self, turn: Turn, job: Job, figure: Estimate) -> bool:
+        return backfill.may_pass(turn, job, figure)

@@ -71,7 +71,7 @@ class NoticePanel(QFrame):
         self._row.addStretch(1)
 
     def _choice_button(self, choice: Choice) -> QPushButton:
-        return self._button(choice.label, "", lambda: self.chosen.emit(choice))
+        return self._button(words.on_button(choice.label), "", lambda: self.chosen.emit(choice))
 
     def _button(self, label: str, role: str, slot: Callable[[], object]) -> QPushButton:
         button = QPushButton(label)

@@ -1,4 +1,4 @@
-"""The Inbox page: everything that was told, by day; what can be done about each; do not disturb."""
+"""The Inbox page: everything that was told, by day, and what is open of conflicts and hints; do not disturb."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from tidegate.engine.ports import Notice
+from tidegate.gui import words
+from tidegate.gui.advice import Advice
 from tidegate.gui.commands import Commands
 from tidegate.gui.feed import Feed
 from tidegate.gui.inbox import words as said
+from tidegate.gui.inbox.advice_view import AdviceView
 from tidegate.gui.inbox.head import InboxHead
 from tidegate.gui.inbox.list import InboxList
 from tidegate.gui.inbox.model import InboxModel
 from tidegate.gui.inbox.notice_panel import NoticePanel, copy
 from tidegate.gui.inbox.unread import Unread
 from tidegate.gui.inbox.words import NoticeFilter
+from tidegate.gui.remembered import Remembered
 from tidegate.gui.theme import Theme
 from tidegate.gui.toasts.quiet import Quiet
-from tidegate.gui.toasts.wording import Ask, Choice, OpenLog, ShowJob, choices
+from tidegate.gui.toasts.wording import Ask, Choice, OpenLog, ShowConflict, ShowJob, choices
 from tidegate.gui.widgets.empty import EmptyState
 from tidegate.gui.widgets.tab_button import TabButton
 
@@ -32,10 +36,20 @@ class InboxPage(QWidget):
     job_wanted = Signal(str)
     log_wanted = Signal(str)
 
-    def __init__(self, commands: Commands, feed: Feed, theme: Theme, quiet: Quiet, unread: Unread) -> None:
+    def __init__(
+        self,
+        commands: Commands,
+        feed: Feed,
+        advice: Advice,
+        theme: Theme,
+        remembered: Remembered,
+        quiet: Quiet,
+        unread: Unread,
+    ) -> None:
         super().__init__()
         self.setObjectName("page")
-        self._commands, self._unread = commands, unread
+        self._commands, self._unread, self._advice = commands, unread, advice
+        self.advice = AdviceView(commands, advice, theme, remembered)
         self._wanted_id: int | None = None
         self.model = InboxModel(commands, self)
         self.list = InboxList(self.model, theme)
@@ -59,6 +73,8 @@ class InboxPage(QWidget):
     def set_filter(self, wanted: NoticeFilter) -> None:
         self._tabs[wanted].setChecked(True)
         self.model.set_filter(wanted)
+        if wanted is NoticeFilter.ADVICE:
+            self.list.clearSelection()
 
     def open_notice(self, id: int | None) -> None:
         """Choose this one, as soon as it was read from the history."""
@@ -67,6 +83,10 @@ class InboxPage(QWidget):
         if self.model.filter is not NoticeFilter.ALL:
             self.set_filter(NoticeFilter.ALL)
         self._wanted_id = None if self.list.choose(id) else id
+
+    def open_conflict(self, id: int) -> None:
+        self.set_filter(NoticeFilter.ADVICE)
+        self.advice.open_conflict(id)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -104,6 +124,7 @@ class InboxPage(QWidget):
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self.list)
         self._stack.addWidget(self._empty)
+        self._stack.addWidget(self.advice)
         column.addWidget(holder, 1)
         return card
 
@@ -116,6 +137,9 @@ class InboxPage(QWidget):
         self.panel.chosen.connect(self._do)
         self.panel.closed.connect(self._close_panel)
         self.head.read_wanted.connect(self._count_as_read)
+        self.advice.job_wanted.connect(self.job_wanted)
+        self._advice.changed.connect(self._show_count)
+        self._show_count()
         for keys, slot in (
             (QKeySequence.StandardKey.Copy, self._copy),
             (QKeySequence.StandardKey.Cancel, self._close_panel),
@@ -137,8 +161,14 @@ class InboxPage(QWidget):
             self._wanted_id = None
         self._show_content()
 
+    def _show_count(self) -> None:
+        label, count = said.filter_label(NoticeFilter.ADVICE), self._advice.count
+        self._tabs[NoticeFilter.ADVICE].setText(f"{label} · {count}" if count else label)
+
     def _show_content(self) -> None:
-        if self.model.empty:
+        if self.model.filter is NoticeFilter.ADVICE:
+            self._stack.setCurrentWidget(self.advice)
+        elif self.model.empty:
             title, sentence = said.empty_words(self.model.filter)
             self._empty.show_words(title, sentence, None)
             self._stack.setCurrentWidget(self._empty)
@@ -178,12 +208,14 @@ class InboxPage(QWidget):
 
     def _do(self, choice: Choice) -> None:
         match choice.deed:
-            case Ask(command):
-                self._commands.ask(command)
+            case Ask(errand):
+                self._commands.ask(errand)
             case OpenLog(job):
                 self.log_wanted.emit(job)
             case ShowJob(job):
                 self.job_wanted.emit(job)
+            case ShowConflict(conflict):
+                self.open_conflict(conflict)
 
     def _open_menu(self, notice: Notice, at: QPoint) -> None:
         menu = self.menu(notice)
@@ -194,7 +226,9 @@ class InboxPage(QWidget):
         """Everything one may do about it."""
         menu = QMenu(self)
         for choice in choices(notice):
-            menu.addAction(choice.label).triggered.connect(lambda _on=False, choice=choice: self._do(choice))
+            menu.addAction(words.on_button(choice.label)).triggered.connect(
+                lambda _on=False, choice=choice: self._do(choice)
+            )
         menu.addSeparator()
         menu.addAction(self.tr("Copy")).triggered.connect(lambda _on=False: copy(notice))
         return menu

@@ -13,7 +13,7 @@ from tidegate.gui.remembered import Remembered
 
 MOST = 100
 """Beyond this the number says no more than "many"."""
-_READ = "inbox_read"
+_READ, _SEEN = "inbox_read", "inbox_seen"
 
 
 class Unread(QObject):
@@ -31,7 +31,7 @@ class Unread(QObject):
         self._commands, self._remembered = commands, remembered
         self.count = 0
         self._ids: set[int] = set()
-        self._seen: set[int] = set()
+        self._seen: set[int] = {each for each in remembered.get(_SEEN, []) if isinstance(each, int)}
         feed.noticed.connect(self._on_notice)
 
     @property
@@ -46,7 +46,7 @@ class Unread(QObject):
         """The person has seen this one and all before it."""
         if id > self.read_up_to:
             self._remembered.put(_READ, id)
-        self._seen.clear()
+        self._keep_seen(set())
         self._ids = {each for each in self._ids if each > self.read_up_to}
         self._tell()
 
@@ -54,10 +54,11 @@ class Unread(QObject):
         """The person has seen this one, outside the inbox; those before it may be unread still."""
         if id <= self.read_up_to or id in self._seen:
             return
-        self._seen.add(id)
-        while self.read_up_to + 1 in self._seen:
-            self._seen.discard(self.read_up_to + 1)
+        seen = self._seen | {id}
+        while self.read_up_to + 1 in seen:
+            seen.discard(self.read_up_to + 1)
             self._remembered.put(_READ, self.read_up_to + 1)
+        self._keep_seen(seen)
         self._ids.discard(id)
         self._tell()
 
@@ -67,6 +68,7 @@ class Unread(QObject):
         if newest and last < self.read_up_to:
             # Another journal than the one that was read (it was set aside, or the home is new): numbers begin anew.
             self._remembered.put(_READ, 0)
+            self._keep_seen(set())
             self._ids.clear()
         unread = [notice for notice in reversed(newest) if self._is_new(notice.id or 0)]
         # One that came by the feed while this was read may be in both.
@@ -78,6 +80,12 @@ class Unread(QObject):
         if notice.id is not None and self._is_new(notice.id):
             self._ids.add(notice.id)
             self._tell()
+
+    def _keep_seen(self, ids: set[int]) -> None:
+        """Those above ``read_up_to`` that were seen all the same: what was done with must not be told again."""
+        if ids != self._seen:
+            self._seen = ids
+            self._remembered.put(_SEEN, sorted(ids))
 
     def _is_new(self, id: int) -> bool:
         return id > self.read_up_to and id not in self._seen

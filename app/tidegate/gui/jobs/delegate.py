@@ -24,7 +24,7 @@ _VCENTRE = Qt.AlignmentFlag.AlignVCenter.value
 _RIGHT = Qt.AlignmentFlag.AlignRight.value | _VCENTRE
 _ELIDED_KEPT = 4096
 _CLAUSE_ENDS = (" · ", "; ", ": ")
-_DOT_PX = 8
+_DOT_PX, _MARK_PX = 8, 9
 
 
 class JobDelegate(QStyledItemDelegate):
@@ -101,6 +101,12 @@ class JobDelegate(QStyledItemDelegate):
         painter.setPen(self._theme.colour("faint"))
         painter.drawText(inner, _RIGHT, number)
         room = inner.adjusted(12, 0, -taken - PAD_PX, 0)
+        conflict = self._model.conflicts.get(job.id)
+        if conflict is not None:
+            tone = "danger" if conflict.severity in ("high", "critical") else "attention"
+            centre = QPointF(room.right() - _DOT_PX / 2, inner.center().y() + 1)
+            paint_shape(painter, "high", centre, self._theme.colour(tone), _MARK_PX)
+            room.setRight(room.right() - _MARK_PX - PAD_PX)
         painter.setFont(self._strong)
         painter.setPen(self._theme.colour("text"))
         name = self._model.text(job, Column.JOB)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut, QShowEvent
@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tidegate.engine.views import JobView, StatusView
+from tidegate.engine.views import ConflictView, JobView, StatusView
 from tidegate.gui.commands import Commands
 from tidegate.gui.jobs.book import Filter, Group, JobBook, Move
 from tidegate.gui.jobs.list import JobList
@@ -38,9 +38,13 @@ SLICE_S = 0.006
 
 
 class QueuePage(QWidget):
-    """``submit_wanted()`` from the empty state. The window hands changes to ``apply`` while the page is seen."""
+    """``submit_wanted()`` from the empty state. The window hands changes to ``apply`` while the page is seen.
+
+    ``conflict_wanted(int)`` from a job's panel.
+    """
 
     submit_wanted = Signal()
+    conflict_wanted = Signal(int)
 
     def __init__(self, book: JobBook, commands: Commands, theme: Theme, remembered: Remembered) -> None:
         super().__init__()
@@ -67,6 +71,7 @@ class QueuePage(QWidget):
         self.list.opened.connect(self.open_job)
         self.list.put_away.connect(self._put_away)
         self.details.closed.connect(self._close_details)
+        self.details.conflict_wanted.connect(self.conflict_wanted)
         self._show_counts()
 
     def set_filter(self, wanted: Filter) -> None:
@@ -86,6 +91,11 @@ class QueuePage(QWidget):
             self._refresh_details()
         if self._right.currentIndex():
             self._refresh_selection()
+
+    def show_conflicts(self, by_job: Mapping[str, ConflictView]) -> None:
+        """The open conflict that each of these jobs is part of."""
+        self.model.show_conflicts(by_job)
+        self.details.show_conflicts(by_job)
 
     def show_status(self, status: StatusView) -> None:
         self.list.show_cards(bool(status.machine.cards))

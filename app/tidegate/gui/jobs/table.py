@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
-from tidegate.engine.views import JobView
+from tidegate.engine.views import ConflictView, JobView
 from tidegate.gui import words
 from tidegate.gui.jobs.book import Filter, JobBook, Key, Move
 from tidegate.gui.jobs.match import JobMatch
@@ -51,6 +51,7 @@ class JobTable(QAbstractTableModel):
         self._rows: list[Key] = []
         self.filter = Filter.ALL
         self.matching = JobMatch("")
+        self.conflicts: Mapping[str, ConflictView] = {}
 
     # --- What it shows ---
 
@@ -100,6 +101,14 @@ class JobTable(QAbstractTableModel):
             return
         for move in structural:
             self._move(move)
+
+    def show_conflicts(self, by_job: Mapping[str, ConflictView]) -> None:
+        """These jobs are part of an open conflict, and wear a mark."""
+        before, self.conflicts = self.conflicts, dict(by_job)
+        for id in before.keys() | by_job.keys():
+            key = self._book.keys.get(id)
+            if key is not None and before.get(id) != by_job.get(id):
+                self._touch(key)
 
     def touch_active(self) -> None:
         """Times of running jobs pass even when nothing is reported."""
@@ -167,7 +176,9 @@ class JobTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(job, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{self.headerData(column, Qt.Orientation.Horizontal)}: {self.text(job, column)}"
+            conflict = self.conflicts.get(job.id) if column == Column.JOB else None
+            spoken = f"{self.headerData(column, Qt.Orientation.Horizontal)}: {self.text(job, column)}"
+            return spoken if conflict is None else f"{spoken}. {words.conflict(conflict)}"
         return None
 
     def text(self, job: JobView, column: int) -> str:
@@ -195,7 +206,9 @@ class JobTable(QAbstractTableModel):
         if column == Column.STATUS:
             return self.tr("job {id}, priority {priority}").format(id=job.id, priority=job.priority)
         if column == Column.JOB:
-            return words.command_line(job)
+            conflict = self.conflicts.get(job.id)
+            line = words.command_line(job)
+            return line if conflict is None else f"{line}\n{words.conflict(conflict)}"
         if column == Column.WHY:
             return "\n".join(wait.sentence for wait in job.waits) or words.why(job, self._clock())
         if column == Column.TIMES:

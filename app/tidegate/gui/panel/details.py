@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from tidegate.engine.views import JobView
+from tidegate.engine.views import ConflictView, JobView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
 from tidegate.gui.jobs.actions import JobActions
@@ -38,9 +38,10 @@ ORDER = ("release", "start", "hold", "pause", "resume", "retry", "kill", "cancel
 
 
 class Details(QFrame):
-    """``closed()`` when it was put away."""
+    """``closed()`` when it was put away, ``conflict_wanted(int)`` to see the conflict the job is part of."""
 
     closed = Signal()
+    conflict_wanted = Signal(int)
 
     def __init__(self, commands: Commands, theme: Theme, remembered: Remembered) -> None:
         super().__init__()
@@ -48,6 +49,7 @@ class Details(QFrame):
         self.setAccessibleName(self.tr("Job"))
         self._theme = theme
         self._job: JobView | None = None
+        self._conflicts: Mapping[str, ConflictView] = {}
         self.actions_of_job = JobActions(commands, self._chosen, self, theme, keys=False)
         self.log_panel = LogPanel(commands, theme, remembered, self)
         self.log: LogView = self.log_panel.view
@@ -74,6 +76,7 @@ class Details(QFrame):
         self._status.setStyleSheet(f"color: {getattr(self._theme.tokens, status.tone)}")
         self._dot.show_tone(status.tone)
         self._offer(PRIMARY.get(job.status, ()))
+        self._show_conflict()
         self.why.show_facts(why_of(job, now))
         self.facts.show_facts(facts_of(job, now))
         self.attempts.show_attempts(job, now)
@@ -82,6 +85,15 @@ class Details(QFrame):
         self.attempts.setVisible(has_runs)
         self._below_runs.setVisible(has_runs)
         self._show_log()
+
+    def show_conflicts(self, by_job: Mapping[str, ConflictView]) -> None:
+        self._conflicts = by_job
+        self._show_conflict()
+
+    def _show_conflict(self) -> None:
+        found = self._conflicts.get(self.job_id or "")
+        self.in_conflict.setVisible(found is not None)
+        self.in_conflict.setToolTip("" if found is None else words.conflict(found))
 
     @property
     def job_id(self) -> str | None:
@@ -98,6 +110,9 @@ class Details(QFrame):
         self._status = QLabel("")
         self._status.setTextFormat(Qt.TextFormat.PlainText)
         self._status.setFont(font(12, QFont.Weight.Medium))
+        self.in_conflict = self._button(self.tr("In conflict"), self._open_conflict)
+        self.in_conflict.setProperty("role", "link")
+        self.in_conflict.hide()
         verbs = QHBoxLayout()
         verbs.setSpacing(4)
         self.buttons = {name: self._verb_button(name) for name in ORDER}
@@ -110,6 +125,7 @@ class Details(QFrame):
         row.addWidget(self._dot)
         row.addWidget(self._title)
         row.addWidget(self._status)
+        row.addWidget(self.in_conflict)
         row.addStretch(1)
         row.addLayout(verbs)
         row.addWidget(self.more)
@@ -186,6 +202,11 @@ class Details(QFrame):
             self.closed.emit()
         else:
             super().keyPressEvent(event)
+
+    def _open_conflict(self) -> None:
+        found = self._conflicts.get(self.job_id or "")
+        if found is not None:
+            self.conflict_wanted.emit(found.id)
 
     def _open_more(self) -> None:
         self.actions_of_job.menu().popup(self.more.mapToGlobal(QPoint(0, self.more.height() + 4)))

@@ -35,6 +35,7 @@ class SettingsBody(QWidget):
         self._preferences, self._theme, self._machine = preferences, theme, machine
         self._sections = _sections(preferences.all())
         self._left = list(self._sections)
+        self.section_buttons: dict[str, QPushButton] = {}
         self.cards: list[SettingsCard] = []
         self.rows: dict[str, SettingRow] = {}
         self._maker = QTimer(self)
@@ -60,8 +61,23 @@ class SettingsBody(QWidget):
             row.show_machine(machine)
 
     def take(self, name: str) -> None:
-        """A setting has another value now."""
+        """A setting has another value now, or is new: somebody added a queue, or took one away."""
         view = self._preferences.setting(name)
+        if view.section not in self._sections:
+            if not words.is_there(view.section, [view]):
+                return
+            self._sections.append(view.section)
+            self._left.append(view.section)
+            self._buttons_column.addWidget(self._section_button(view.section))
+            if self.isVisible():
+                self._maker.start()
+        card = next((card for card in self.cards if card.section == view.section), None)
+        if card is not None:
+            if name not in self.rows:
+                self._take_row(card.add(view))
+            there = words.is_there(view.section, self._views(view.section))
+            card.setVisible(there)
+            self.section_buttons[view.section].setVisible(there)
         if name in self.rows:
             self.rows[name].take(view, self._preferences.waits_for_restart(view))
             self.refresh(name)
@@ -116,22 +132,23 @@ class SettingsBody(QWidget):
     def _section_list(self) -> QWidget:
         holder = QWidget(self)
         holder.setFixedWidth(SECTIONS_PX)
-        column = QVBoxLayout(holder)
+        column = self._buttons_column = QVBoxLayout(holder)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        group = QButtonGroup(holder)
-        self.section_buttons: dict[str, QPushButton] = {}
-        for section, _views in self._sections:
-            button = QPushButton(words.section_title(section), holder)
-            button.setProperty("role", "page")
-            button.setCheckable(True)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _checked=False, section=section: self.go_to(section))
-            group.addButton(button)
-            column.addWidget(button)
-            self.section_buttons[section] = button
-        self.section_buttons[self._sections[0][0]].setChecked(True)
+        self._group = QButtonGroup(holder)
+        for section in self._sections:
+            column.addWidget(self._section_button(section))
+        self.section_buttons[self._sections[0]].setChecked(True)
         return holder
+
+    def _section_button(self, section: str) -> QPushButton:
+        button = self.section_buttons[section] = QPushButton(words.section_title(section))
+        button.setProperty("role", "page")
+        button.setCheckable(True)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(lambda _checked=False: self.go_to(section))
+        self._group.addButton(button)
+        return button
 
     def _fill_area(self) -> None:
         """From the outside in: a widget that gets another parent is dressed anew, with all it holds."""
@@ -153,18 +170,23 @@ class SettingsBody(QWidget):
         if not self._left:
             self._maker.stop()
             return
-        section, views = self._left.pop(0)
+        section = self._left.pop(0)
         # As they are now: a section that is made later may have been changed meanwhile.
-        now = [self._preferences.setting(view.name) for view in views]
-        card = SettingsCard(section, now, self._theme, self._body)
+        card = SettingsCard(section, self._views(section), self._theme, self._body)
         card.restore_wanted.connect(self.restore_wanted)
-        for name, row in card.rows.items():
-            row.wanted.connect(self.wanted)
-            row.take(row.view, self._preferences.waits_for_restart(row.view))
-            row.show_machine(self._machine)
-            self.rows[name] = row
+        for row in card.rows.values():
+            self._take_row(row)
         self.cards.append(card)
         self._column.insertWidget(len(self.cards) - 1, card)
+
+    def _take_row(self, row: SettingRow) -> None:
+        row.wanted.connect(self.wanted)
+        row.take(row.view, self._preferences.waits_for_restart(row.view))
+        row.show_machine(self._machine)
+        self.rows[row.view.name] = row
+
+    def _views(self, section: str) -> list[SettingView]:
+        return [view for view in self._preferences.all() if view.section == section]
 
     def _on_scrolled(self, top: int) -> None:
         shown = [card for card in self.cards if not card.isHidden()]
@@ -173,10 +195,11 @@ class SettingsBody(QWidget):
             self.section_buttons[current.section].setChecked(True)
 
 
-def _sections(views: Sequence[SettingView]) -> list[tuple[str, list[SettingView]]]:
-    """Sections with their settings, a person's own first, the others as they are declared."""
+def _sections(views: Sequence[SettingView]) -> list[str]:
+    """Sections, a person's own first, the others as they are declared."""
     found: dict[str, list[SettingView]] = {}
     for view in views:
         found.setdefault(view.section, []).append(view)
     place = {name: number for number, name in enumerate(FIRST)}
-    return sorted(found.items(), key=lambda section: place.get(section[0], len(FIRST)))
+    there = [section for section, settings in found.items() if words.is_there(section, settings)]
+    return sorted(there, key=lambda section: place.get(section, len(FIRST)))

@@ -49,10 +49,15 @@ class SettingsCard(QFrame):
         self._column.setSpacing(0)
         self._column.addLayout(top)
         self.rows: dict[str, SettingRow] = {}
+        self._theme = theme
         for view in views:
-            self.rows[view.name] = SettingRow(view, theme, self)
-            self._column.addWidget(self.rows[view.name])
+            self.add(view)
         self.show_changed()
+
+    def add(self, view: SettingView) -> SettingRow:
+        row = self.rows[view.name] = SettingRow(view, self._theme, self)
+        self._column.addWidget(row)
+        return row
 
     def put_first(self, row: AutostartRow) -> None:
         """What belongs here and is no setting stands above those that are."""

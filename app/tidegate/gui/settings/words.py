@@ -12,6 +12,7 @@ from tidegate.core.policy import Policy
 from tidegate.core.texts import format_size
 from tidegate.engine.views import CardView, MachineView, SettingView
 from tidegate.settings.catalogue import SECTIONS
+from tidegate.settings.queue_settings import PREFIX as QUEUES
 
 OF_MEMORY = ("memory_high_pct", "memory_emergency_pct")
 OF_CPU = ("cpu_high_pct", "cpu_hard_pct")
@@ -37,11 +38,20 @@ def section_title(name: str) -> str:
         "toasts": tr("Notifications"),
         "alerts": tr("Alerts"),
     }
+    if name.startswith(QUEUES):
+        return tr("Queue: {name}").format(name=name.removeprefix(QUEUES))
     return known.get(name, name.replace("_", " ").capitalize())
 
 
 def section_text(name: str) -> str:
+    if name not in SECTIONS and name.startswith(QUEUES):
+        return tr("A queue of your own. The command “tidegate queue remove” takes it away.")
     return SECTIONS.get(name, "")
+
+
+def is_there(section: str, views: Iterable[SettingView]) -> bool:
+    """Whether there is such a section: a queue of one's own is there for as long as something is said of it."""
+    return section in SECTIONS or any(view.source != "default" for view in views)
 
 
 def matches(view: SettingView, wanted: Sequence[str]) -> bool:
@@ -61,8 +71,11 @@ def fixed_reason(view: SettingView) -> str | None:
 
 
 def changed(view: SettingView) -> bool:
-    """Whether somebody chose another value than the default, and it can be taken back here."""
-    return view.source == "config.toml" and view.value != view.default
+    """Whether somebody chose another value than the default, and it can be taken back here.
+
+    What is said of a queue of one's own is what makes it, so taking that back would take the queue away.
+    """
+    return view.section in SECTIONS and view.source == "config.toml" and view.value != view.default
 
 
 def refusal(sentence: str, view: SettingView, every: Iterable[SettingView]) -> str:

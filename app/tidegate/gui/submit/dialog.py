@@ -32,7 +32,7 @@ from tidegate.gui.drop import FileDrop
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.submit.form import SubmitForm
 from tidegate.gui.submit.reading import Draft, Reader, Understanding
-from tidegate.gui.submit.words import facts_of
+from tidegate.gui.submit.words import facts_of, queues
 from tidegate.gui.theme import Theme
 from tidegate.submission.folder import look_at
 from tidegate.submission.request import Understood
@@ -122,7 +122,7 @@ class SubmitDialog(QDialog):
     # --- Building ---
 
     def _build(self, theme: Theme) -> None:
-        self.form = SubmitForm(theme)
+        self.form = SubmitForm(theme, queues(self._commands.desk))
         self.form.installEventFilter(self)
         self.hold = QCheckBox(self.tr("Put on hold"))
         self.hold.setToolTip(self.tr("It waits until you release it or start it yourself."))

@@ -15,15 +15,15 @@ from tidegate.engine.ports import Answer, Command, EngineUnwilling, Verb
 from tidegate.engine.views import EstimateView, JobView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
-from tidegate.gui.submit.fields import JobFields, PriorityChoice, refusal_label
-from tidegate.gui.submit.words import short_source
+from tidegate.gui.submit.fields import FieldChoice, JobFields, refusal_label
+from tidegate.gui.submit.words import queues, short_source
 from tidegate.gui.theme import Theme, font
 from tidegate.submission.options import from_command_line, merge, read_wishes
 from tidegate.submission.request import Refused
 
 WIDTH_PX = 560
 CHECK_AFTER_MS = 200
-ROWS = (("mem", "gpu", "priority"), ("name", "cpus", "time"), ("begin", "retries"))
+ROWS = (("mem", "gpu", "priority"), ("name", "cpus", "time"), ("begin", "retries", "queue"))
 _SIZES = ((1024**3, "G"), (1024**2, "M"), (1024, "K"), (1, "B"))
 _TIMES = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -68,14 +68,15 @@ class EditDialog(QDialog):
         about.setProperty("role", "muted")
         about.setTextFormat(Qt.TextFormat.PlainText)
         about.setWordWrap(True)
-        self.fields = JobFields(ROWS)
+        self.fields = JobFields(ROWS, _with(queues(self._commands.desk), self.job.queue))
         for field, text in self._before.items():
             self.fields.set_text(field, text)
         for field, text in self._defaults().items():
             self.fields.set_default(field, text)
-        priority = self.fields.control("priority")
-        if isinstance(priority, PriorityChoice):
-            priority.removeItem(0)  # every job has one
+        for field in ("priority", "queue"):
+            control = self.fields.control(field)
+            if isinstance(control, FieldChoice):
+                control.removeItem(0)  # every job has one
         self.fields.changed.connect(self._timer.start)
         self.refusal = refusal_label()
         self.cancel = QPushButton(self.tr("Cancel"))
@@ -202,6 +203,11 @@ class EditDialog(QDialog):
         return next((result.sentence for result in results if result.answer is not Answer.DONE), None)
 
 
+def _with(known: list[str], queue: str) -> list[str]:
+    """With the job's own, which may have been taken away meanwhile."""
+    return known if queue in known else [*known, queue]
+
+
 def unreadable(changes: Mapping[str, str]) -> tuple[str, str] | None:
     """The first field whose words cannot be read, and why."""
     for name, text in changes.items():
@@ -222,7 +228,7 @@ def _empty(name: str) -> str:
 
 def current(job: JobView) -> dict[str, str]:
     """What the job asks for now, in the words of submit; what nobody said, or cannot be known, is not there."""
-    found = {"name": job.name, "priority": str(job.priority)}
+    found = {"name": job.name, "priority": str(job.priority), "queue": job.queue}
     if job.time_limit_s:
         found["time"] = _whole(job.time_limit_s, _TIMES)
     if job.begin_at is not None and job.begin_at > time.time():
@@ -238,11 +244,8 @@ def _resources(estimate: EstimateView) -> dict[str, str]:
         found["mem"] = _whole(estimate.memory_bytes, _SIZES)
     if estimate.cores != 1:
         found["cpus"] = f"{estimate.cores:g}"
-    gpu = estimate.gpu
-    if gpu is not None:
-        memory = "" if gpu.memory_bytes is None else f"{_whole(gpu.memory_bytes, _SIZES)},"
-        kind = ",".join(word for word in (gpu.vendor, gpu.model) if word)
-        found["gpu"] = f"{memory}{gpu.count:g}" + (f"({kind})" if kind else "")
+    if estimate.gpu is not None:
+        found["gpu"] = estimate.gpu.text
     return found
 
 

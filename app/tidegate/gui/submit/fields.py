@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
@@ -22,7 +22,7 @@ def _labels() -> dict[str, tuple[str, str]]:
     """By option: what it is called, and what may be written there."""
     return {
         "mem": (_tr("Memory"), _tr("What it needs at most, such as 8G or 512M.")),
-        "gpu": (_tr("GPU"), _tr("Graphics cards: 1, 0.5, 2(V100), 8G,0.5 (memory, share) or none.")),
+        "gpu": (_tr("GPU"), _tr("Graphics cards: 1, 0.5, 2(V100), 1(>=16G), 8G,0.5 (memory, share) or none.")),
         "priority": (_tr("Priority"), _tr("0 is the most important, 9 the least.")),
         "name": (_tr("Name"), _tr("What to call it.")),
         "cpus": (_tr("Cores"), _tr("How many it uses, such as 4 or 0.5.")),
@@ -30,17 +30,19 @@ def _labels() -> dict[str, tuple[str, str]]:
         "after": (_tr("After jobs"), _tr("Starts when these have succeeded: 7, or 7,9, or any:7.")),
         "begin": (_tr("Not before"), _tr("22:00, now+2h, or 2026-12-24T18:00.")),
         "retries": (_tr("Retries"), _tr("How often to run it again when it fails.")),
+        "queue": (_tr("Queue"), _tr("In which queue it stands, with that one's limits and order.")),
     }
 
 
-class PriorityChoice(Choice):
-    """Ten numbers with words, below one entry for what holds when nothing is said."""
+class FieldChoice(Choice):
+    """A few answers, below one entry for what holds when nothing is said."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: Mapping[str, str]) -> None:
+        """``answers``: what each is called, by what it stands for."""
         super().__init__()
         self.addItem("", "")
-        for number in range(PRIORITIES):
-            self.addItem(_priority_words(number), str(number))
+        for text, words in answers.items():
+            self.addItem(words, text)
 
     def set_default(self, words: str) -> None:
         self.setItemText(0, words)
@@ -50,6 +52,10 @@ class PriorityChoice(Choice):
 
     def set_text(self, text: str) -> None:
         self.setCurrentIndex(max(0, self.findData(text)))
+
+
+def _priorities() -> dict[str, str]:
+    return {str(number): _priority_words(number) for number in range(PRIORITIES)}
 
 
 def _priority_words(number: int) -> str:
@@ -62,9 +68,10 @@ class FieldRow(QWidget):
 
     changed = Signal()
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], queues: Sequence[str]) -> None:
         super().__init__()
-        self._controls: dict[str, QLineEdit | PriorityChoice] = {}
+        self._queues = queues
+        self._controls: dict[str, QLineEdit | FieldChoice] = {}
         self._refused: dict[str, str] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -78,11 +85,11 @@ class FieldRow(QWidget):
         self.refusal = refusal_label()
         grid.addWidget(self.refusal, 2, 0, 1, len(names))
 
-    def _make(self, name: str) -> tuple[QLabel, QLineEdit | PriorityChoice]:
+    def _make(self, name: str) -> tuple[QLabel, QLineEdit | FieldChoice]:
         words, accepted = _labels()[name]
-        control: QLineEdit | PriorityChoice
-        if name == "priority":
-            control = PriorityChoice()
+        control: QLineEdit | FieldChoice
+        if name in ("priority", "queue"):
+            control = FieldChoice(_priorities() if name == "priority" else {queue: queue for queue in self._queues})
             control.currentIndexChanged.connect(lambda _index: self.changed.emit())
         else:
             control = QLineEdit()
@@ -99,7 +106,7 @@ class FieldRow(QWidget):
     def names(self) -> list[str]:
         return list(self._controls)
 
-    def control(self, name: str) -> QLineEdit | PriorityChoice:
+    def control(self, name: str) -> QLineEdit | FieldChoice:
         return self._controls[name]
 
     def refuse(self, name: str, sentence: str) -> None:
@@ -120,18 +127,21 @@ class FieldRow(QWidget):
 
 
 class JobFields(QWidget):
-    """Rows of fields as one. ``changed()`` when any was written in; ``texts()`` are options as the CLI takes them."""
+    """Rows of fields as one. ``changed()`` when any was written in; ``texts()`` are options as the CLI takes them.
+
+    ``queues`` are those that a job may stand in.
+    """
 
     changed = Signal()
 
-    def __init__(self, rows: Sequence[Sequence[str]]) -> None:
+    def __init__(self, rows: Sequence[Sequence[str]], queues: Sequence[str] = ()) -> None:
         super().__init__()
         self._rows: dict[str, FieldRow] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(12)
         for names in rows:
-            row = FieldRow(names)
+            row = FieldRow(names, queues)
             row.changed.connect(self.changed)
             self._rows.update(dict.fromkeys(names, row))
             column.addWidget(row)
@@ -139,7 +149,7 @@ class JobFields(QWidget):
     def names(self) -> list[str]:
         return list(self._rows)
 
-    def control(self, name: str) -> QLineEdit | PriorityChoice:
+    def control(self, name: str) -> QLineEdit | FieldChoice:
         return self._rows[name].control(name)
 
     def text(self, name: str) -> str:
@@ -151,7 +161,7 @@ class JobFields(QWidget):
 
     def set_text(self, name: str, text: str) -> None:
         control = self.control(name)
-        if isinstance(control, PriorityChoice):
+        if isinstance(control, FieldChoice):
             control.set_text(text)
         else:
             control.setText(text)
@@ -159,7 +169,7 @@ class JobFields(QWidget):
     def set_default(self, name: str, words: str) -> None:
         """What holds while nothing is written."""
         control = self.control(name)
-        if isinstance(control, PriorityChoice):
+        if isinstance(control, FieldChoice):
             control.set_default(words)
         else:
             control.setPlaceholderText(words)

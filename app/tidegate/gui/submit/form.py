@@ -17,7 +17,7 @@ from tidegate.gui.submit.words import defaults, facts_of, intro
 from tidegate.gui.theme import Theme
 
 MAIN = (("mem", "gpu", "priority"),)
-MORE = (("name", "cpus", "time"), ("after", "begin", "retries"))
+MORE = (("name", "cpus", "time"), ("after", "begin", "retries"), ("queue",))
 ONE_ONLY = ("name",)
 """Has no meaning for several scripts at once."""
 
@@ -27,7 +27,7 @@ class SubmitForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, queues: Sequence[str]) -> None:
         super().__init__()
         self.setObjectName("dialogBody")
         self.source = SubmitSource(theme)
@@ -36,7 +36,7 @@ class SubmitForm(QWidget):
         self.arguments.setPlaceholderText(self.tr("none"))
         self.folder = FolderField()
         self.fields = JobFields(MAIN)
-        self.more = JobFields(MORE)
+        self.more = JobFields(MORE, queues)
         self.more_button = QPushButton()
         self.more_button.setProperty("role", "more")
         self.more_button.setCheckable(True)

@@ -8,11 +8,12 @@ from PySide6.QtCore import QCoreApplication
 
 from tidegate.core.resources import GpuRequest
 from tidegate.core.texts import format_duration, format_moment, format_size
-from tidegate.engine.ports import Preview
+from tidegate.engine.ports import Desk, Preview
 from tidegate.engine.views import EstimateView
 from tidegate.gui import words
 from tidegate.gui.submit.facts import Fact
 from tidegate.gui.submit.reading import Understanding
+from tidegate.settings.queue_settings import queues_in
 from tidegate.submission import outlook
 from tidegate.submission.request import Understood
 
@@ -77,6 +78,7 @@ def _needs(previews: Sequence[Preview]) -> str | None:
         None if gpu is None else gpu.count,
         None if gpu is None else gpu.memory_bytes,
         estimate.duration_s,
+        "" if gpu is None else gpu.text,
     )
     return text if len(previews) == 1 else _tr("{needs}, each").format(needs=text)
 
@@ -128,8 +130,14 @@ def defaults(job: Understood | None, estimate: EstimateView | None, now: float) 
         "after": _tr("none") if spec is None or not spec.after else ", ".join(str(each.job) for each in spec.after),
         "begin": _tr("at once") if spec is None or spec.begin_at is None else format_moment(spec.begin_at, now),
         "retries": "0" if spec is None else str(spec.retries),
+        "queue": "default" if spec is None else spec.queue,
         "cwd": words.printable(spec.cwd) if spec is not None else "",
     }
+
+
+def queues(desk: Desk) -> list[str]:
+    """Those that a job may stand in: the built-in ones, and a person's own."""
+    return queues_in(view.name for view in desk.settings() if view.source != "default")
 
 
 def short_source(source: str) -> str:
@@ -141,5 +149,5 @@ def _gpu(request: GpuRequest | None) -> str:
     if request is None:
         return _tr("none")
     memory = "" if request.memory_bytes is None else f"{format_size(request.memory_bytes)}, "
-    kind = ", ".join(word for word in (request.vendor, request.model) if word)
+    kind = ", ".join(request.wishes)
     return f"{memory}{request.count:g}" + (f" ({kind})" if kind else "")

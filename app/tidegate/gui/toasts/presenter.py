@@ -18,7 +18,7 @@ from tidegate.gui.preferences import Preferences
 from tidegate.gui.remembered import Remembered
 from tidegate.gui.toasts.policy import Rules, Showing, ToastPolicy
 from tidegate.gui.toasts.quiet import Quiet
-from tidegate.gui.toasts.wording import Ask, Deed, OpenLog, ShowInbox, ShowJob, Worded, worded
+from tidegate.gui.toasts.wording import Ask, Deed, OpenLog, ShowConflict, ShowInbox, ShowJob, Worded, worded
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,14 @@ SWITCHES = {
 class ToastPresenter(QObject):
     """``sees(notice)`` tells whether the person has it before their eyes.
 
-    ``job_wanted(str)``, ``log_wanted(str)``, ``inbox_wanted(int | None)`` after clicks. ``noted(int)`` with the
-    history's number of a notice that the person has before their eyes, or put away.
+    ``job_wanted(str)``, ``log_wanted(str)``, ``inbox_wanted(int | None)``, ``conflict_wanted(int)`` after clicks.
+    ``noted(int)`` with the history's number of a notice that the person has before their eyes, or put away.
     """
 
     job_wanted = Signal(str)
     log_wanted = Signal(str)
     inbox_wanted = Signal(object)
+    conflict_wanted = Signal(int)
     noted = Signal(int)
 
     def __init__(
@@ -186,14 +187,16 @@ class ToastPresenter(QObject):
 
     def _do(self, deed: Deed) -> None:
         match deed:
-            case Ask(command):
-                self._commands.ask(command)
+            case Ask(errand):
+                self._commands.ask(errand)
             case OpenLog(job):
                 self.log_wanted.emit(job)
             case ShowJob(job):
                 self.job_wanted.emit(job)
             case ShowInbox(notice):
                 self.inbox_wanted.emit(notice)
+            case ShowConflict(conflict):
+                self.conflict_wanted.emit(conflict)
 
     # --- What the person set ---
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QCoreApplication
 
 from tidegate.desktop.notifications import Toast, ToastButton
-from tidegate.engine.ports import Command, Notice, NoticeKind
+from tidegate.engine.ports import Errand, Notice, NoticeKind, ResolveConflict
 from tidegate.gui import words
 from tidegate.gui.toasts.policy import Showing
 
@@ -22,9 +22,9 @@ def tr(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """The command that the notice offers."""
+    """What the notice offers."""
 
-    command: Command
+    errand: Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,14 @@ class ShowInbox:
     notice: int | None = None
 
 
-Deed = Ask | OpenLog | ShowJob | ShowInbox
+@dataclass(frozen=True, slots=True)
+class ShowConflict:
+    """With all its ways out."""
+
+    conflict: int
+
+
+Deed = Ask | OpenLog | ShowJob | ShowInbox | ShowConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,12 @@ class Worded:
 def choices(notice: Notice) -> list[Choice]:
     """Everything one may do about a notice, the most likely first."""
     job = None if notice.job is None else str(notice.job)
-    made = [Choice(offer.label, Ask(offer.command)) for offer in notice.offers]
+    # The name of a job may be in the label, and hold any bytes.
+    made = [Choice(_cut(_flat(offer.label), NAME_CHARS), Ask(offer.command)) for offer in notice.offers]
+    conflict = _conflict_of(notice)
+    if conflict is not None:
+        # Beside the proposed way, so that a toast has it rather than the next way, which may end a job for good.
+        made.insert(1, Choice(tr("Show conflict"), ShowConflict(conflict)))
     if job is not None and notice.kind is NoticeKind.FAILED:
         made.insert(0, Choice(tr("Open log"), OpenLog(job)))
         made.append(Choice(tr("Show job"), ShowJob(job)))
@@ -99,8 +111,19 @@ def _one(showing: Showing) -> Worded:
     offered = choices(notice)[:BUTTONS_MOST] or [Choice(tr("Show"), ShowInbox(notice.id))]
     buttons = tuple(ToastButton(str(i), choice.label) for i, choice in enumerate(offered))
     toast = Toast(showing.id, _line(notice.title), _line(notice.text), buttons, showing.critical)
-    click = ShowInbox(notice.id) if notice.job is None else ShowJob(str(notice.job))
-    return Worded(toast, click, {str(i): choice.deed for i, choice in enumerate(offered)}, notice.id)
+    return Worded(toast, _click(notice), {str(i): choice.deed for i, choice in enumerate(offered)}, notice.id)
+
+
+def _click(notice: Notice) -> Deed:
+    """What one wants to see of it."""
+    conflict = _conflict_of(notice)
+    if conflict is not None:
+        return ShowConflict(conflict)
+    return ShowInbox(notice.id) if notice.job is None else ShowJob(str(notice.job))
+
+
+def _conflict_of(notice: Notice) -> int | None:
+    return next((offer.command.id for offer in notice.offers if isinstance(offer.command, ResolveConflict)), None)
 
 
 def _title(showing: Showing) -> str:

@@ -1,0 +1,52 @@
+"""Reading a strategy's settings: what is missing has its default, what makes no sense is refused with a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+
+class Options:
+    """The options of one strategy out of all of them. Every refusal is a ValueError that names option and value."""
+
+    def __init__(self, strategy: str, options: Mapping[str, object]) -> None:
+        self._strategy = strategy
+        self._options = options
+
+    def seconds(self, name: str, default: float, least: float = 0.0) -> float:
+        return self.number(name, default, least)
+
+    def number(self, name: str, default: float, least: float = 0.0) -> float:
+        """A finite number that is at least so much."""
+        value = self._options.get(f"{self._strategy}.{name}", default)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value < math.inf:
+            raise ValueError(f"{self._strategy}.{name} = {value!r}: it is a number, {least:g} or more")
+        return float(value)
+
+    def text(self, name: str, default: str) -> str:
+        value = self._options.get(f"{self._strategy}.{name}", default)
+        if not isinstance(value, str):
+            raise ValueError(f"{self._strategy}.{name} = {value!r}: it is a text")
+        return value.strip()
+
+    def choice(self, name: str, default: str, known: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in known:
+            raise ValueError(f"{self._strategy}.{name} = {value!r}: it is one of {', '.join(known)}")
+        return value
+
+    def weights(self, name: str) -> dict[str, float]:
+        """Names with what each counts, as ``alice=2 bob=1``; none named: an empty text."""
+        text = self.text(name, "")
+        found: dict[str, float] = {}
+        for entry in text.replace(",", " ").split():
+            who, _, number = entry.rpartition("=")
+            try:
+                weight = float(number)
+            except ValueError:
+                weight = 0.0
+            if not who or who in found or not 0 < weight < math.inf:
+                wanted = "names, each once, with their weights above 0, such as alice=2 bob=1"
+                raise ValueError(f"{self._strategy}.{name} = {text!r}: it is {wanted}")
+            found[who] = weight
+        return found
