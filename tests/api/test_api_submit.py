@@ -29,7 +29,7 @@ def refusal(served: Served, body: object) -> ApiError:
 
 def test_a_command_reaches_the_desk_with_its_options(served: Served) -> None:
     [answer] = submit(served, {"command": ["echo", "hi"]}, mem="8G", priority="2", label=["a", "b"])
-    assert answer == {"id": "1", "warnings": [], "refused": None}
+    assert answer == {"id": "1", "warnings": [], "notes": [], "refused": None}
     [submission] = served.desk.submitted
     assert submission.spec.command[1:] == ("hi",)
     assert submission.spec.memory_bytes == 8 * GIB

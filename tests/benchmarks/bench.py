@@ -21,6 +21,7 @@ for folder in (ROOT / "app", ROOT / "tests", ROOT):
         sys.path.insert(0, str(folder))
 
 from tests.benchmarks import (  # noqa: E402
+    bench_advice,
     bench_cli,
     bench_gui,
     bench_idle,
@@ -39,6 +40,7 @@ Measure = Callable[[bool, Callable[[str], None]], list[Figure]]
 MEASURES: dict[str, Measure] = {
     "plan": bench_plan.measure,
     "planner": bench_planner.measure,
+    "advice": bench_advice.measure,
     "queue": bench_queue.measure,
     "simulator": bench_simulator.measure,
     "throughput": bench_throughput.measure,

@@ -1,14 +1,15 @@
-"""What a look for conflicts or hints costs beside 100 running jobs and a long queue: the calm hour within 2 ms."""
+"""What a look for conflicts or hints costs beside 100 running jobs and a long queue, in a calm hour and in the worst.
+
+Alone: ``python -m tests.benchmarks.bench --only advice``."""
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
+from collections.abc import Callable
 from time import thread_time
 
 from tests.benchmarks.bench_plan import CORES, TOTAL, Queue
-from tests.benchmarks.figures import percentile
+from tests.benchmarks.figures import Figure, percentile
 
 from tidegate.core import events as e
 from tidegate.core.advice.detect import find_conflicts, find_hints
@@ -17,6 +18,8 @@ from tidegate.core.machine import MachineReading, OtherProgram
 from tidegate.core.planner import plan
 from tidegate.core.resources import GIB, MIB
 from tidegate.core.transitions import apply
+
+BUDGET_MS = 2.0
 
 
 def an_hour(queue: Queue, calm: bool) -> None:
@@ -36,29 +39,32 @@ def an_hour(queue: Queue, calm: bool) -> None:
         apply(queue.state, e.MachineSampled(reading))
 
 
-def measure(queued: int, rounds: int, calm: bool) -> dict[str, dict[str, float]]:
+def look_times_ms(queue: Queue, rounds: int) -> dict[str, list[float]]:
     """Milliseconds of the thread's own time, by what was looked for."""
-    queue = Queue(queued)
-    an_hour(queue, calm)
     decided = plan(queue.state, queue.now)
-    found = {}
-    gc.collect()
+    found: dict[str, list[float]] = {}
     for name, look in (("conflicts", find_conflicts), ("hints", find_hints)):
-        times = []
+        times = found[name] = []
         for _ in range(rounds):
             begun = thread_time()
             look(queue.state, decided, queue.now)
             times.append(1000 * (thread_time() - begun))
-        found[name] = {"median_ms": percentile(times, 0.5), "p99_ms": percentile(times, 0.99)}
     return found
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--queued", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=200)
-    arguments = parser.parse_args()
-    figures = {
-        name: measure(arguments.queued, arguments.rounds, calm) for name, calm in (("calm", True), ("worst", False))
-    }
-    print(json.dumps(figures, indent=2))
+def measure(quick: bool, say: Callable[[str], None]) -> list[Figure]:
+    figures: list[Figure] = []
+    queued = 1_000 if quick else 10_000
+    for calm, what in ((True, "all calm"), (False, "all growing and sharing")):
+        say(f"a look for conflicts and hints, {what}")
+        queue = Queue(queued)
+        an_hour(queue, calm)
+        gc.collect()
+        gc.freeze()
+        look_times_ms(queue, 5)
+        for name, times in look_times_ms(queue, 40 if quick else 400).items():
+            label = f"look for {name}, 100 jobs run, {what}"
+            figures.append(Figure(f"{label}: p50", percentile(times, 0.5), "ms"))
+            figures.append(Figure(f"{label}: p99", percentile(times, 0.99), "ms", BUDGET_MS))
+        gc.unfreeze()
+    return figures

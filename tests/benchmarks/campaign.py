@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.campaign import judge
-
 from tidegate.core.strategies.registry import BUILT_IN
+
+SLOW_S = 10.0
 
 
 def main() -> int:
@@ -23,7 +24,10 @@ def main() -> int:
                 print(f"{looked} scenarios, {bad} of them with something wrong")
                 return 1 if bad else 0
             looked += 1
+            begun = time.process_time()
             wrong = judge(name, seed)
+            if (took_s := time.process_time() - begun) > SLOW_S:
+                print(f"{name} {seed}: took {took_s:.0f} s", flush=True)
             bad += bool(wrong)
             for sentence in wrong:
                 print(f"{name} {seed}: {sentence}", flush=True)

@@ -37,6 +37,8 @@ def test_short_bench_gives_a_table_with_positive_figures(home: Path) -> None:
     assert all(figure["value"] > 0 for figure in measured.values()), measured
     for wanted in (
         "plan()",
+        "look for conflicts",
+        "look for hints",
         "first page of list",
         "`true` jobs",
         "simulator, cores only",

@@ -42,6 +42,16 @@ def test_json_has_the_measures_and_what_was_simulated(tidegate, tmp_path: Path) 
     assert "6 of 7 jobs are used" in said.err
 
 
+def test_cards_that_wait_for_cores_are_noticed_and_how_much_they_were_used_is_told(tidegate, tmp_path: Path) -> None:
+    file = workload(tmp_path, *[f"{number},0,100,1,100,1,,,," for number in range(4)])
+    said = tidegate("simulate", file, "--cores", "1", "--mem", "8G", "--gpus", "4")
+    assert "The cards wait for cores: 100 % of the 1 core and 25 % of the cards are used" in said.err
+    said = tidegate("simulate", file, "--cores", "8", "--mem", "8G", "--gpus", "4", "--json")
+    assert "wait for cores" not in said.err
+    assert said.json["results"][0]["cards_used_pct"] > 25
+    assert tidegate("simulate", file, "--gpus", "0", "--json").json["results"][0]["cards_used_pct"] is None
+
+
 def test_all_is_a_table_with_a_row_for_each_strategy(tidegate, tmp_path: Path) -> None:
     said = tidegate("simulate", workload(tmp_path, *ROWS), "--all", "--cores", "2", "--mem", "8G")
     heading, *lines = said.out.splitlines()

@@ -491,7 +491,9 @@ class DeskContract:
             heard: list[Change] = []
             desk.subscribe(heard.append)
             twice = it.a("same")
-            await desk.submit([twice, it.a("between"), replace(twice)])
+            await desk.submit([twice])
+            await desk.submit([it.a("between")])
+            await desk.submit([replace(twice)])
             await eventually(lambda: desk.hints())
             [hint] = desk.hints()
             assert hint.code == "submitted_twice"

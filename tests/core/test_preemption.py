@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from support.scene import Scene, a_card, a_spec
 from tidegate.core import events as e
 from tidegate.core.actions import Action, Pause, Terminate
 from tidegate.core.admission import expected, failing, open_ledger
+from tidegate.core.departures import after
 from tidegate.core.guard import relieve_cards
 from tidegate.core.job import JobId, JobSpec, OnPreempt, Outcome, PauseReason
 from tidegate.core.machine import CardMode
@@ -251,3 +253,23 @@ def test_a_set_is_only_taken_when_the_job_then_fits_and_never_one_too_many(
     for spared in range(len(actions)):
         rest = [action for place, action in enumerate(actions) if place != spared]
         assert not fits_after(rest), "somebody made room for nothing"
+
+
+def test_what_a_departure_gives_back_is_given_back_once() -> None:
+    """One that is paused already, or by this very plan, has only memory left to give; the ledger itself stays."""
+    scene = card_scene()
+    gpu = GpuRequest(0.5, 4 * GIB)
+    jobs = [scene.run(batch(gpu=gpu), devices=(0,), on_cards=((0, 2 * GIB),)) for _ in range(2)]
+    scene.sample(NOW, 12 * GIB, (a_card(0, 4 * GIB), a_card(1, 0)))
+    apply(scene.state, e.JobPaused(NOW, jobs[0], PauseReason.SCHEDULING))
+    ledger = open_ledger(scene.state, NOW)
+    both = [scene.state.active[id] for id in jobs]
+    ledger.stand_down(both[1])  # by this plan
+    before = copy.deepcopy(ledger)
+    then, empty = after(scene.state, ledger, both), open_ledger(card_scene().state, NOW)
+    assert ledger == before
+    assert (then.slots, then.running, then.reserved_bytes) == (0, 0, 0)
+    assert then.reserved_cores == pytest.approx(0.0)
+    card = then.cards[0]
+    assert (card.share, card.holders, card.free_bytes) == (0.0, [], empty.cards[0].free_bytes)
+    assert card.reading.memory_used_bytes == 0

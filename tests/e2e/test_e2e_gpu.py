@@ -100,6 +100,10 @@ def test_two_cards_a_job_on_one_a_card_that_is_lost_and_a_driver_that_hangs(tmp_
         assert said["on_cards"][job] == {"0": 8 * GIB}
         assert job not in window.shows(lambda said: said["bands"].get("") == GIB, card=1)["bands"]
 
+        stub.set({"0.temperature": 92})
+        window.shows(lambda said: said["strip"][2] == "GPU 0: 11 GB of 24 · 92 °C, too hot")
+        stub.set({"0.temperature": 40})
+
         # A field the card does not have leaves the others as they are.
         stub.set({"0.error.temperature": NOT_SUPPORTED, "0.error.power": NOT_SUPPORTED, "0.used": 12 * GIB})
         window.shows(lambda said: said["strip"][2] == "GPU 0: 12 GB of 24", card=0)
@@ -113,7 +117,7 @@ def test_two_cards_a_job_on_one_a_card_that_is_lost_and_a_driver_that_hangs(tmp_
         assert window.ask(card=1)["last_at"] == stopped_at
         queued = live.submit("true", gpu="1", device="1")
         waits = until(lambda: live.job(queued)["waits"])
-        assert [wait["code"] for wait in waits] == ["gpu_unreadable"], waits
+        assert "gpu_unreadable" in [wait["code"] for wait in waits], waits
 
         # The driver hangs: no figure is made up, and window and engine go on answering.
         stub.set({"0.hang": "memory"})

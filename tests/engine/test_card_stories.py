@@ -82,7 +82,7 @@ def test_an_exclusive_job_waits_for_an_empty_card_and_keeps_everybody_off_it() -
     [small] = world.submit(training("1G,0.1(vgpu)", "small").having(device="0").lasting(30))
     [alone] = world.submit(training("4G,1(exclusive)", "bench").having(device="0").lasting(60))
     world.advance(2)
-    assert world.sentence(alone) == "needs a GPU for itself, 90 % of GPU 0 is left · GPU 0 is used by small (job 1)"
+    assert world.sentence(alone) == "needs a GPU for itself · GPU 0 is used by small (job 1)"
     world.advance(30)
     assert world.status(alone) == "running"
     [joins] = world.submit(training("1G,0.1", "joins").having(device="0"))
@@ -141,6 +141,12 @@ def test_a_hot_card_is_passed_over_and_named() -> None:
     assert world.sentence(second) == (
         "needs a GPU · GPU 0 is at 93 °C and takes nothing new, GPU 1 is used by first (job 1)"
     )
+    [half] = world.submit(training("1G,0.5", "half").having(device="0"))
+    world.advance(1)
+    assert world.sentence(half) == "needs 0.5 of a GPU · GPU 0 is at 93 °C and takes nothing new", (
+        "its time is no matter"
+    )
+    world.command(Command(Verb.CANCEL, (half,)))
     world.machine.heat_card(0, 85.0)
     world.advance(2)
     assert devices(world, [second]) == [(0,)], "from 80 on there is a hint, and jobs start all the same"

@@ -86,8 +86,8 @@ def test_a_conflict_is_seen_changes_and_becomes_history(told: Told) -> None:
 
 def test_a_hint_is_seen_followed_and_dismissed(told: Told) -> None:
     world = told.world
-    world.submit_same(a_job("train").needing("1G").lasting(600), 2)
-    _, fourth = world.submit_same(a_job("eval").needing("1G").lasting(600), 2)
+    world.submit_same(a_job("train").needing("1G").lasting(600), 2, apart_s=1)
+    _, fourth = world.submit_same(a_job("eval").needing("1G").lasting(600), 2, apart_s=1)
     world.advance(14)
     assert [hint.code for hint in told.desk.hints()] == ["submitted_twice"] * 2
     assert len(told.desk.hints(limit=1)) == 1
@@ -103,7 +103,7 @@ def test_a_hint_is_seen_followed_and_dismissed(told: Told) -> None:
 
 def test_who_missed_something_gets_all_that_is_open_and_what_ended_lately(told: Told) -> None:
     world = told.world
-    world.submit_same(a_job("train").needing("1G").lasting(600), 2)
+    world.submit_same(a_job("train").needing("1G").lasting(600), 2, apart_s=1)
     world.advance(14)
 
     async def first_of() -> Change:

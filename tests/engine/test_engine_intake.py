@@ -93,7 +93,9 @@ def test_a_preview_knows_of_unmet_and_broken_dependencies() -> None:
     world.advance(1)
 
     def would(*after: Dependency) -> tuple[bool, str]:
-        _, starts, sentence, _ = intake.preview(world.engine, world.submission(a_job().needing("1G").having(after=after)))
+        _, starts, sentence, _ = intake.preview(
+            world.engine, world.submission(a_job().needing("1G").having(after=after))
+        )
         return starts, sentence
 
     assert would() == (True, "starts at once")

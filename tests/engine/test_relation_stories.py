@@ -163,8 +163,8 @@ def test_who_will_be_late_is_told_at_submit_by_how_much_and_accepted_all_the_sam
     assert late.id is not None
     assert late.warnings == (f"job {late.id} will not make its deadline: about 40 min late",)
     [early] = world.try_submit(a_job().needing("1G").having(time_limit_s=1200.0, deadline_at=deadline))  # type: ignore[misc]
-    assert early.warnings[0].startswith(f"job {early.id} should be done by ")
-    assert early.warnings[0].endswith(", 40 min before its deadline")
+    assert early.notes[0].startswith(f"job {early.id} should be done by ")
+    assert early.notes[0].endswith(", 40 min before its deadline")
     outlook = deadline_outlook(world.engine.state, late.id, world.clock.now())
     assert outlook == ("will not make its deadline: about 40 min late", True)
 
@@ -205,7 +205,7 @@ def test_what_nobody_knows_is_not_guessed() -> None:
     world = a_world()
     deadline = world.clock.now() + 3600
     [answer] = world.try_submit(a_job().needing("1G").having(deadline_at=deadline))  # type: ignore[misc]
-    assert answer.warnings[0].endswith("cannot be said: not all durations that it takes are known")
+    assert answer.notes[0].endswith("cannot be said: not all durations that it takes are known")
     world.submit(a_job().needing("12G").lasting(9999))
     world.advance(1)
     behind = a_job().needing("8G").having(time_limit_s=60.0, deadline_at=deadline)

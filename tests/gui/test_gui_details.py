@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 from support.fake_desk import a_job_view
 from support.until import eventually
 from tidegate.engine.ports import Command, Verb
-from tidegate.engine.views import AttemptView, EstimateView, UsageView, WaitView
+from tidegate.engine.views import AttemptView, EstimateView, GpuView, UsageView, WaitView
 from tidegate.gui.jobs.match import JobMatch
 from tidegate.gui.panel.job_facts import facts_of, reason, why_of
 
@@ -96,6 +96,15 @@ def test_facts_keep_figures_together_and_leave_out_what_is_unknown() -> None:
     assert facts["Times"].hint == "submitted 2026-03-04 13:58:30\nstarted 2026-03-04 13:59:00"
     assert facts["Labels"].text == "night"
     assert "Queue" not in facts
+
+
+def test_the_panel_says_which_cards_it_asks_for_and_what_it_does_to_those_it_has() -> None:
+    gpu = GpuView(0.5, 8 * GIB, model="V100", text="8G,0.5(V100)")
+    usage = UsageView(GIB, None, None, None, 1, gpu_memory_bytes={"0": 3 * GIB}, gpu_utilisation_pct={"0": 41.6})
+    job = a_job_view(status="running", estimate=EstimateView(GIB, "declared", 1.0, gpu), usage=usage)
+    facts = {fact.label: fact.lines[0].text.replace("\u00a0", " ") for fact in facts_of(job, NOW)}
+    assert "0.5 of a GPU (V100) with 8 GB" in facts["Asks for"]
+    assert "3 GB on GPU 0 · 42 % of GPU 0" in facts["Uses"]
 
 
 # --- The panel --------------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ DATA = Path(__file__).parent.parent / "data"
 GOLDEN_V1 = DATA / "golden-v1.db"
 GOLDEN_V2 = DATA / "golden-v2.db"
 GOLDEN_V3 = DATA / "golden-v3.db"
+GOLDEN_V4 = DATA / "golden-v4.db"
 
 FULL = JobSpec(
     command=("python3", "-u", "träin.py", "--data", "caf\udce9"),
@@ -204,6 +205,17 @@ def fill_advice(journal: JournalPort) -> None:
     )
 
 
+def fill_v4(journal: JournalPort) -> None:
+    """The same, and what the fourth format brought: which strategy let a run start."""
+    fill_v3(journal)
+    fill_strategy(journal)
+
+
+def fill_strategy(journal: JournalPort) -> None:
+    ended = Attempt(1, "token-8", 7.5, 8.5, "boot:1:8.0", 9.5, 0, None, Outcome.SUCCEEDED, strategy="hybrid")
+    journal.write(Batch(attempts=((JobId(8), ended),), durable=True))
+
+
 def make(path: Path, before: Path, format: int, fill: Callable[[JournalPort], None]) -> None:
     """The file before it with all migrations up to ``format``, and what that one brought."""
     if path.exists():
@@ -218,4 +230,4 @@ def make(path: Path, before: Path, format: int, fill: Callable[[JournalPort], No
 
 
 if __name__ == "__main__":
-    make(GOLDEN_V3, GOLDEN_V2, 3, fill_advice)
+    make(GOLDEN_V4, GOLDEN_V3, 4, fill_strategy)

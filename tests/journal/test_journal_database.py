@@ -23,7 +23,7 @@ from contracts.journal_contract import (
     ids,
     written,
 )
-from journal.make_golden import GOLDEN_V1, GOLDEN_V2, GOLDEN_V3, fill_v1, fill_v2, fill_v3
+from journal.make_golden import GOLDEN_V1, GOLDEN_V2, GOLDEN_V3, GOLDEN_V4, fill_v1, fill_v2, fill_v3, fill_v4
 from journal.reading import kept
 from tidegate.core.job import Finished, Held, JobId, Outcome, Queued, Running, RunRef
 from tidegate.engine.ports import Batch
@@ -131,6 +131,18 @@ def test_the_third_format_opens_for_ever(open_journal: OpenJournal, database: Pa
         assert history.hints(None) == expected.hints(None)
         assert history.notices(None, 100) == expected.notices(None, 100)
     assert written(journal, Batch(conflicts=(a_conflict(9),))) is None
+
+
+def test_the_fourth_format_opens_for_ever(open_journal: OpenJournal, database: Path) -> None:
+    """It brought the strategy that let a run start."""
+    shutil.copy(GOLDEN_V4, database)
+    expected = MemoryJournal(lambda callback: callback())
+    fill_v4(expected)
+    state, known = open_journal().load(10), expected.load(10)
+    assert (state.jobs, state.conflicts, state.warnings) == (known.jobs, known.conflicts, ())
+    with closing(History(database)) as history:
+        assert history.finished(None, None) == expected.finished(None, None)
+        assert [attempt.strategy for job in history.job(JobId(8)) for attempt in job.attempts] == ["hybrid"]
 
 
 def test_advice_that_cannot_be_understood_costs_only_itself(open_journal: OpenJournal, database: Path) -> None:

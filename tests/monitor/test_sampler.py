@@ -223,6 +223,7 @@ def test_what_is_looked_up_rarely_stays_in_the_samples(samplers: list[Sampler], 
     own.mkdir()
     tree = RealTree(
         f"a, b = open({str(tmp_path / 'out.csv')!r}, 'w'), open({str(own / '1.log')!r}, 'w')\n"
+        "print('x', file=a, flush=True)\n"
         "print('ready', flush=True)\ninput()"
     )
     try:

@@ -26,7 +26,7 @@ def test_two_jobs_that_grow_beyond_their_promises_compete_for_memory() -> None:
     world.submit(leaking("train"), leaking("eval").with_priority(7))
     world.advance(60)
     assert world.conflicts == (), "nobody is expected to grow for longer than it has"
-    world.advance(60)
+    world.advance(70)
     view = world.the_conflict("memory")
     assert (view.kind, view.severity, view.jobs) == ("resource_competition", "high", ("1", "2"))
     assert view.sentence.startswith("train (job 1) and eval (job 2) together use up the memory in about 1 min")
@@ -363,3 +363,87 @@ def test_what_is_found_and_how_it_ends_stands_in_the_audit_trail() -> None:
         "Conflict 1: one (job 1) and two (job 2) write the same file /data/out.csv.",
         "Conflict 1 ended: It went away by itself.",
     ]
+
+
+def test_one_that_becomes_graver_is_told_again_and_what_can_wait_not_twice_an_hour() -> None:
+    world = AdvisedWorld(cores=4)
+    hogs = [doing(a_job(name).needing("1G").lasting(130), cores=4.0) for name in ("one", "two")]
+    world.submit(*hogs)
+    world.advance(90)
+    assert [notice.urgent for notice in world.told()] == [False]
+    world.submit(*(doing(a_job(name).needing("1G").lasting(130), cores=4.0) for name in ("three", "four")))
+    world.advance(10)
+    assert [notice.urgent for notice in world.told()] == [False, True]
+    world.advance(300)
+    assert world.conflicts == ()
+    world.submit(*hogs)
+    world.advance(90)
+    assert world.the_conflict("cores").severity == "medium"
+    assert len(world.told()) == 2
+
+
+def test_an_alert_about_the_card_that_jobs_fight_for_says_nothing_new() -> None:
+    world = AdvisedWorld(gpus=cards())
+    busy = {"gpu_utilisation_pct": 60.0, "gpu_memory_bytes": GIB}
+    world.submit(*(doing(a_job(n).needing("1G").on_gpu(0.5, "4G").lasting(900), **busy) for n in ("one", "two")))
+    world.advance(1300)
+    assert [alert.name for alert in world.engine.alarms.views] == []
+    assert [notice.title for notice in world.told()] == ["Jobs compete for a graphics card"]
+    assert world.told(NoticeKind.ALERT) == []
+
+
+def test_conflicts_and_hints_are_both_looked_for_however_rarely_the_machine_is_looked_at() -> None:
+    world = AdvisedWorld(gpus=cards())
+    world.machine.rest = lambda _interval_s: 5.0
+    touches = Touches(writes=("/data/out.csv",))
+    world.submit(*(doing(a_job(name).needing("1G").lasting(600), touches=touches) for name in ("one", "two")))
+    world.machine.heat_card(0, 84.0)
+    world.advance(45)
+    assert [view.resource for view in world.conflicts] == ["file:/data/out.csv"]
+    assert [view.code for view in world.hints] == ["card_hot"]
+
+
+# --- ordinary days --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "touches",
+    [
+        Touches(appends=("/data/all.log",)),
+        Touches(environments=("/venv",), writes=()),
+    ],
+)
+def test_what_is_shared_on_purpose_is_no_conflict(touches: Touches) -> None:
+    world = AdvisedWorld()
+    world.submit(*(doing(a_job().needing("1G").lasting(300), touches=touches) for _ in range(4)))
+    world.advance(60)
+    assert world.conflicts == ()
+
+
+def test_one_who_overwrites_what_another_adds_to_is_a_conflict() -> None:
+    world = AdvisedWorld()
+    used = (Touches(appends=("/data/all.log",)), Touches(writes=("/data/all.log",)))
+    world.submit(*(doing(a_job().needing("1G").lasting(300), touches=each) for each in used))
+    world.advance(9)
+    assert world.the_conflict("file:/data/all.log").severity == "high"
+
+
+@pytest.mark.parametrize("inside", ["results/out.csv", "lib/python3.11/__pycache__/a.pyc", "envs/b/lib/x.so"])
+def test_what_a_job_writes_beside_the_code_of_an_environment_changes_nothing(inside: str) -> None:
+    world = AdvisedWorld()
+    used = (Touches(environments=("/venv",)), Touches(writes=(f"/venv/{inside}",), environments=("/venv",)))
+    world.submit(*(doing(a_job().needing("1G").lasting(300), touches=each) for each in used))
+    world.advance(30)
+    assert world.conflicts == ()
+
+
+def test_a_long_queue_of_one_script_behind_a_less_important_job_is_one_conflict() -> None:
+    world = AdvisedWorld(cores=4)
+    world.submit(a_job("long").needing("1G").on_cores(4).lasting(900).with_priority(9))
+    world.advance(2)
+    sweep = world.submission(a_job("sweep").needing("1G").on_cores(4).lasting(30))
+    for _ in range(10):
+        world.accept(sweep)
+    world.advance(1500)
+    assert len(world.told()) == 1
+    assert world.last_ended() == "It went away by itself."

@@ -36,7 +36,7 @@ def test_jobs_that_ask_for_far_more_memory_than_they_use_while_others_wait_for_i
     ids = world.submit_same(a_job("train").needing("6G").using("1G").lasting(600), 5)
     world.advance(100)
     assert world.hints == ()
-    world.advance(45)
+    world.advance(60)
     hint = world.the_hint("asks_too_much")
     assert (hint.type, hint.title) == ("suggestion", "train asks for far more memory than it uses")
     assert hint.message == (
@@ -247,7 +247,7 @@ def test_one_death_or_a_success_since_says_nothing_about_a_limit() -> None:
 
 def test_the_same_script_submitted_twice() -> None:
     world = AdvisedWorld(cores=1)
-    first, second = world.submit_twice(a_job("train").needing("1G").lasting(600))
+    first, second = world.submit_same(a_job("train").needing("1G").lasting(600), 2, apart_s=1)
     world.advance(12)
     hint = world.the_hint("submitted_twice")
     assert (hint.title, hint.type) == ("train was submitted twice", "suggestion")
@@ -261,7 +261,7 @@ def test_the_same_script_submitted_twice() -> None:
 
 def test_once_both_run_it_only_stands_in_the_list() -> None:
     world = AdvisedWorld(cores=4)
-    world.submit_twice(a_job("train").needing("1G").lasting(600))
+    world.submit_same(a_job("train").needing("1G").lasting(600), 2, apart_s=1)
     world.advance(12)
     assert world.the_hint("submitted_twice").action is None
     assert world.told(NoticeKind.HINT) == []
@@ -271,23 +271,22 @@ def test_who_submits_the_same_again_and_again_at_once_or_elsewhere_means_it() ->
     world = AdvisedWorld(cores=1)
     bench = a_job("bench").needing("1G").lasting(600)
     world.submit_same(bench, 2)
-    world.submit_same(a_job("train").needing("1G").lasting(600), 3)
+    world.submit_same(a_job("train").needing("1G").lasting(600), 3, apart_s=1)
     world.submit(a_job("array").needing("1G").lasting(600).having(array=(1, 2)))
-    world.advance(2)
-    world.submit_same(a_job("eval").needing("1G").lasting(600), 1)
-    for other in ({"cwd": "/other"}, {"environment": "another"}, {"extra_environment": (("SEED", "2"),)}):
+    once = world.submission(a_job("eval").needing("1G").lasting(600))
+    for other in ({}, {"cwd": "/other"}, {"environment": "another"}, {"extra_environment": (("SEED", "2"),)}):
         world.advance(2)
-        world.submit_same(a_job("eval").needing("1G").lasting(600).having(**other), 1)
+        world.accept(replace(once, spec=replace(once.spec, **other)))
     world.advance(30)
     assert world.hints == ()
 
 
 def test_who_ran_it_before_runs_it_again_on_purpose() -> None:
     world = AdvisedWorld(cores=1)
-    world.submit_same(a_job("bench").needing("1G").lasting(20), 1)
-    world.advance(25)
-    world.submit_twice(a_job("bench").needing("1G").lasting(20))
-    world.advance(15)
+    bench = world.submission(a_job("bench").needing("1G").lasting(20))
+    for pause in (25, 1, 15):
+        world.accept(bench)
+        world.advance(pause)
     assert world.hints == ()
 
 
@@ -296,7 +295,7 @@ def test_who_ran_it_before_runs_it_again_on_purpose() -> None:
 
 def test_a_dismissed_hint_does_not_come_back_for_the_same_jobs_not_even_after_a_restart() -> None:
     world = AdvisedWorld(cores=1)
-    world.submit_twice(a_job("train").needing("1G").lasting(2000))
+    world.submit_same(a_job("train").needing("1G").lasting(2000), 2, apart_s=1)
     world.advance(12)
     assert world.ask(world.engine.advisor.dismiss(1)).sentence == "dismissed hint 1"
     world.advance(100)

@@ -95,7 +95,8 @@ def test_the_pool_is_the_label_else_the_queue_else_the_common_one():
 
 def test_memory_is_lent_only_to_those_who_can_give_it_back():
     here = world()
-    kept, ended = here.submit(of("research", 0.5, "33G"), of("research", 0.5, "33G", on_preempt=OnPreempt.REQUEUE))
+    here.submit(of("research", 0.5, "20G"))
+    kept, ended = here.submit(of("research", 0.5, "13G"), of("research", 0.5, "13G", on_preempt=OnPreempt.REQUEUE))
     here.advance(2.0)
     assert here.statuses([kept, ended]) == ["queued", "running"]
     assert "lent only to jobs that may be ended" in here.sentence(kept)
@@ -107,6 +108,40 @@ def test_memory_is_lent_only_to_those_who_can_give_it_back():
     assert here.status(more) == "running", "its memory was taken back"
     assert here.status(ended) == "queued"
     assert here.job(ended).attempts[0].why.startswith(f"requeued: job {more} needs what is the pool common's own")
+
+
+def test_a_job_that_is_larger_than_its_pool_runs_when_no_pool_waits_for_its_own():
+    here = world()
+    here.submit(of("research", 8, preemptible=False).lasting(30))
+    here.advance(2.0)
+    [large] = here.submit(of("teaching", 3, preemptible=False))
+    [own] = here.submit(of("common", 2))
+    here.advance(5.0)
+    owned = "the pool teaching owns (2) and could not give it back; starts when no pool waits for its own"
+    assert here.sentence(large) == f"wants more cores than {owned}"
+    here.advance(30.0)
+    assert here.statuses([large, own]) == ["running", "running"]
+
+
+def test_what_was_taken_back_for_queues_that_come_later_is_not_borrowed_again_at_once():
+    here = world("realtime=40")
+    [lent] = here.submit(
+        a_job("lent").needing("40G").lasting(900).having(queue="realtime", on_preempt=OnPreempt.REQUEUE)
+    )
+    here.advance(2.0)
+    [own] = here.submit(a_job("own").needing("30G").lasting(60))
+    here.advance(RECLAIM_S + 30.0)
+    assert here.statuses([lent, own]) == ["queued", "running"]
+    here.advance(120.0)
+    assert here.statuses([lent, own]) == ["running", "succeeded"]
+    assert len(here.job(lent).attempts) == 2
+
+
+def test_a_job_that_is_larger_than_its_pool_may_ever_be_is_told_so():
+    here = world(borrow=False)
+    [large] = here.submit(of("teaching", 3))
+    here.advance(2.0)
+    assert here.sentence(large) == "wants more cores than the pool teaching may ever have: 2"
 
 
 def test_a_job_that_may_be_killed_is_ended_for_good():

@@ -17,6 +17,10 @@ GIB = 1024**3
         ((GIB // 2, "default", 0.5), "512 MB of memory (a guess until it has run), 0.5 cores"),
         ((GIB, "declared", 1.0, 0.5), "1 GB of memory (declared), 1 core, 0.5 of a GPU"),
         ((GIB, "declared", 1.0, 1.0, 8 * GIB), "1 GB of memory (declared), 1 core, 1 GPU with 8 GB"),
+        (
+            (GIB, "declared", 1.0, 1.0, 8 * GIB, None, "8G,1(V100,exclusive)"),
+            "1 GB of memory (declared), 1 core, 1 GPU (V100, exclusive) with 8 GB",
+        ),
         ((GIB, "declared", 1.0, 2.0, None, 750.0), "1 GB of memory (declared), 1 core, 2 GPUs, usually 12 min 30 s"),
     ],
 )

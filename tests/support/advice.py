@@ -13,7 +13,7 @@ from tidegate.core.machine import GpuReading
 from tidegate.core.policy import Policy
 from tidegate.engine import intake
 from tidegate.engine.engine import Engine
-from tidegate.engine.ports import CommandResult, Notice, NoticeKind
+from tidegate.engine.ports import CommandResult, Notice, NoticeKind, Submission
 from tidegate.engine.views import ConflictView, HintView
 from tidegate.simulator.cards import fake_card
 from tidegate.submission.edit import edited
@@ -42,20 +42,20 @@ class AdvisedWorld(World):
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
-    def submit_same(self, job: JobBuilder, times: int) -> list[JobId]:
+    def submit_same(self, job: JobBuilder, times: int, apart_s: float = 0.0) -> list[JobId]:
         """The very same command so often."""
         submission = self.submission(job)
-        ids: list[JobId] = []
-        for _ in range(times):
-            intake.accept(self.engine, [submission], self.engine.state.knows, lambda answer: ids.append(answer[0].id))
-        self.clock.settle()
+        ids = [self.accept(submission)]
+        for _ in range(times - 1):
+            self.advance(apart_s)
+            ids.append(self.accept(submission))
         return ids
 
-    def submit_twice(self, job: JobBuilder) -> list[JobId]:
-        """The very same command, and a second later once more."""
-        first = self.submit_same(job, 1)
-        self.advance(1)
-        return [*first, *self.submit_same(job, 1)]
+    def accept(self, submission: Submission) -> JobId:
+        ids: list[JobId] = []
+        intake.accept(self.engine, [submission], self.engine.state.knows, lambda answer: ids.append(answer[0].id))
+        self.clock.settle()
+        return ids[0]
 
     def ask(self, errand: Coroutine[Any, Any, T]) -> T:
         async def carry_out() -> T:

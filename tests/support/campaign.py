@@ -10,7 +10,7 @@ from functools import partial
 from tidegate.core.job import Job, JobId, JobSpec, OnPreempt, Outcome, Paused, PauseReason, Running, Starting
 from tidegate.core.placement import need_of
 from tidegate.core.policy import Policy, QueuePolicy
-from tidegate.core.resources import GIB, MIB, GpuRequest
+from tidegate.core.resources import GIB, GpuRequest
 from tidegate.core.strategies.registry import BUILT_IN
 from tidegate.simulator import scenario as scenarios
 from tidegate.simulator.cards import fake_card
@@ -63,8 +63,11 @@ def a_scenario(strategy: str, seed: int, most_jobs: int = 40, calm: bool = False
         ]
     used = draw.choice([0, GIB])
     return Scenario(
-        Workload("campaign", tuple(jobs)), Machine(cores, memory, cards, used, others), policy, happenings=tuple(happenings)
-    )  # fmt: skip
+        Workload("campaign", tuple(jobs)),
+        Machine(cores, memory, cards, used, others),
+        policy,
+        happenings=tuple(happenings),
+    )
 
 
 def _queues(draw: random.Random, memory: int) -> tuple[QueuePolicy, ...]:
@@ -126,7 +129,7 @@ def _job(
         duration_s,
         used,
         ramp_s=draw.choice([0.0, 10.0, 60.0]),
-        grows_bytes_s=memory / 300 if leaks else 0.0,
+        grows_bytes_s=0.8 * used / duration_s if leaks else 0.0,  # far over its promise in the end
         cores=asked,
         gpu_memory_bytes=card_bytes,
         gpu_utilisation_pct=draw.choice([20.0, 60.0, 100.0]) if card_bytes else 0.0,
@@ -216,11 +219,11 @@ class Watched:
             self.say("the planner raised")
         if state.switched_off:
             self.say(f"switched off: {state.switched_off}")
-        leak = any(job.behaviour.grows_bytes_s for job in self.scenario.workload.jobs)
-        if report.unfinished and not leak:  # what a leak filled the memory with may stay frozen, until a person decides
+        if report.unfinished:
             waits = self.engine.plan.waits
             names = [
-                f"{job.id} {job.status_name} {job.spec.queue}: " + " | ".join(reason.sentence for reason in waits[job.id])
+                f"{job.id} {job.status_name} {job.spec.queue}: "
+                + " | ".join(reason.sentence for reason in waits[job.id])
                 for job in state.jobs.values()
                 if job.outcome is None
             ]
@@ -230,7 +233,11 @@ class Watched:
 
     def _judge_job(self, job: Job) -> None:
         policy = self.scenario.policy
-        ran_s = sum(run.ended_at - run.started_at - run.paused_s for run in job.attempts if run.started_at is not None and run.ended_at is not None)  # fmt: skip
+        ran_s = sum(
+            run.ended_at - run.started_at - run.paused_s
+            for run in job.attempts
+            if run.started_at is not None and run.ended_at is not None
+        )
         turns = self.pauses[job.id, PauseReason.SCHEDULING]
         if turns > FREE_PAUSES + ran_s / LEAST_RUN_S * 1.1:
             self.say(f"job {job.id} was paused {turns} times for others in {ran_s:.0f} s of running")

@@ -150,6 +150,8 @@ def send(given: Given, engine: Client) -> list[dict[str, Any]]:
     for entry in answered:
         for warning in entry.get("warnings") or ():
             say(f"warning: {warning}")
+        for note in entry.get("notes") or ():
+            say(note)
     return answered
 
 

@@ -55,7 +55,7 @@ class Shadow:
 
 @dataclass(slots=True)
 class CardShadow:
-    """The same for a job that waits for cards, which should then be like these."""
+    """The same for a job that waits for cards: those that it could use, as they should then be."""
 
     at: float | None
     blocked: Blocked
@@ -75,7 +75,8 @@ def _take(cards: dict[int, CardLedger], job: Job, figure: Estimate, devices: tup
     need = need_of(job.spec, figure)
     assert need is not None, "only who wants cards passes one that waits for cards"
     for index in devices:
-        cards[index].take(job.id, need)
+        if index in cards:
+            cards[index].take(job.id, need)
 
 
 @dataclass(slots=True)
@@ -215,12 +216,13 @@ def _shadow_of_shared(turn: Turn, figure: Estimate) -> Shadow:
 
 
 def _shadow_of_cards(turn: Turn, blocked: Blocked) -> CardShadow:
-    then = after(turn.state, turn.ledger)
+    spec, then = blocked.job.spec, after(turn.state, turn.ledger)
+    then.cards = {index: card for index, card in then.cards.items() if eligible(spec, card.reading)}
     for at, ends in _ends(turn):
-        on_cards = [job for job, _ in ends if job.spec.gpu is not None]
+        on_cards = [job for job, _ in ends if any(job.id in card.holders for card in then.cards.values())]
         for job in on_cards:
             leave_cards(turn.state, then, job)
-        if on_cards and choose(blocked.job.spec, then.cards, then.policy, blocked.figure)[1] is None:
+        if on_cards and choose(spec, then.cards, then.policy, blocked.figure)[1] is None:
             return CardShadow(at, blocked, then.cards, then.policy)
     return CardShadow(None, blocked, then.cards, then.policy)
 

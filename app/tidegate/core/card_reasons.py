@@ -21,7 +21,10 @@ def explain_cards(code: WaitCode, state: State, job: Job, figure: Estimate, ledg
     allowed = [card for card in ledger.cards.values() if eligible(job.spec, card.reading)]
     refusing = [(card, why) for card in allowed if (why := refusal(request, need, card, ledger.policy)) is not None]
     blamed = [card for card, why in refusing if why is code]
-    text, numbers = (_memory if code is WaitCode.GPU_MEMORY else _time)(request, need, blamed, ledger)
+    if code is WaitCode.GPU_MEMORY:
+        text, numbers = _memory(need, blamed, ledger)
+    else:
+        text, numbers = _time(request, need, blamed if code is WaitCode.GPU_BUSY else [])
     if len(refusing) < len(allowed):
         text += f", {len(allowed) - len(refusing)} free"
     refusing.sort(key=lambda pair: pair[1] is not code)
@@ -48,11 +51,11 @@ def _wish(request: GpuRequest, need: CardNeed) -> str:
     return text if need.share == request.share else f"{text} (about {100 * need.share:.0f} % of its time)"
 
 
-def _time(request: GpuRequest, need: CardNeed, busy: list[CardLedger], _: Ledger) -> tuple[str, dict[str, float]]:
+def _time(request: GpuRequest, need: CardNeed, busy: list[CardLedger]) -> tuple[str, dict[str, float]]:
     """What it needs of a card's time, and what is left of the idlest one."""
     text = f"needs {_wish(request, need)}"
     idlest = max(busy, key=lambda card: card.free_share, default=None)
-    if idlest is None:
+    if idlest is None or request.exclusive:
         return text, {}
     left_pct = 100.0 * idlest.free_share
     numbers = {"needed_pct": 100.0 * need.share, "free_pct": left_pct}
@@ -63,7 +66,7 @@ def _time(request: GpuRequest, need: CardNeed, busy: list[CardLedger], _: Ledger
     return text, numbers
 
 
-def _memory(_: GpuRequest, need: CardNeed, full: list[CardLedger], ledger: Ledger) -> tuple[str, dict[str, float]]:
+def _memory(need: CardNeed, full: list[CardLedger], ledger: Ledger) -> tuple[str, dict[str, float]]:
     """What it needs of a card's memory, and what the emptiest one has; or that all of these are over their line."""
     emptiest = max(full, key=lambda card: card.free_bytes, default=None)
     line = ledger.policy.gpu_memory_high_pct

@@ -6,7 +6,6 @@ who would have to wait for that has no forecast.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from tidegate.core import events as e
 from tidegate.core.actions import Action, Kill, Pause, Resume, Start, Terminate
 from tidegate.core.durations import OVERDUE_SHARE
-from tidegate.core.job import Job, JobId, JobSpec, Paused, Running, RunRef, Starting, Stopping
+from tidegate.core.job import Job, JobId, JobSpec, Paused, Running, RunRef, Starting, Stopping, twin
 from tidegate.core.planner import plan
 from tidegate.core.prediction import Profile
 from tidegate.core.resources import EstimateSource
@@ -92,7 +91,7 @@ class _Ahead:
         for job in list(islice(state.parked.values(), FORKED_WAITING)):
             self._state.bring(state, [dependency.job for dependency in job.spec.after])
             self._state.jobs.pop(job.id, None)
-            apply(self._state, e.JobRestored(self._now, copy.copy(job)))
+            apply(self._state, e.JobRestored(self._now, twin(job)))
 
     def _take_up(self, job: Job) -> None:
         """A job that is active now: when it should end, or how much it has left when it goes on."""

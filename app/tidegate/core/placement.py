@@ -139,10 +139,9 @@ def score(request: GpuRequest, need: CardNeed, card: CardLedger, placement: str)
     ``spread`` wants idle cards, ``pack`` busy ones, ``balanced`` those that come near half.
     """
     busy = min(1.0, card.share + card.others_share + need.share)
+    wanted = busy if placement == PACK else 1.0 - busy
     if placement == BALANCED:
         wanted = 1.0 - 2.0 * abs(busy - 0.5)
-    else:
-        wanted = busy if placement == PACK else 1.0 - busy
     total = card.reading.memory_total_bytes or 1
     leaves_a_piece = request.count >= 1 and 0 < card.free_bytes - (need.memory_bytes or 0) < PIECE * total
     return 40.0 * wanted + 30.0 * card.free_bytes / total - (10.0 if leaves_a_piece else 0.0)

@@ -162,9 +162,7 @@ class _Planning:
         """With this no later job of the section can start either."""
         return code in CLOSES or (code is WaitCode.CPU and self._ledger.reserved_cores >= self._ledger.cores)
 
-    def _make_room(
-        self, job: Job, figure: Estimate, codes: list[WaitCode]
-    ) -> tuple[list[WaitCode], tuple[int, ...]]:
+    def _make_room(self, job: Job, figure: Estimate, codes: list[WaitCode]) -> tuple[list[WaitCode], tuple[int, ...]]:
         """Let others pause or leave for it, where that is allowed and enough; why it may not start even so."""
         decided = [action.id for action in self._actions]
         room = make_room(self._state, self._ledger, job, figure, codes, decided)

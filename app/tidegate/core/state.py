@@ -24,6 +24,7 @@ from tidegate.core.job import (
     Starting,
     Stopping,
     not_before,
+    twin,
 )
 from tidegate.core.line import GroupKey, Line, Section
 from tidegate.core.machine import MachineState
@@ -72,8 +73,9 @@ class State:
 
     ``active`` holds jobs with a process or an intent to have one, in order of start; ``line`` those that may start;
     ``parked`` those that wait for a moment or for another job; held and finished ones are only in ``jobs``.
-    ``strategies`` makes a strategy of each known name; ``chosen`` is the one in use where policy says auto; ``switched_off`` are those that raised, with what; ``memories``
-    is what strategies asked to remember, by the place of their section.
+    ``strategies`` makes a strategy of each known name; ``chosen`` is the one in use where policy says auto;
+    ``switched_off`` are those that raised, with what; ``memories`` is what strategies asked to remember, by the place
+    of their section.
     ``dependants`` are the parked and held jobs that wait for the end of others, by those others' number; ``keys`` the
     numbers of unfinished jobs by their dedupe key.
     """
@@ -211,7 +213,7 @@ class State:
         other.journal_error = self.journal_error
         other.rank_first = self.rank_first
         for id, job in self.active.items():
-            other.jobs[id] = other.active[id] = copy.copy(job)
+            other.jobs[id] = other.active[id] = twin(job)
         other.array_running = dict(self.array_running)
         if other.switched_off or other.chosen != FALLBACK_STRATEGY:
             other.form_line()
@@ -223,7 +225,7 @@ class State:
         except Exception:  # noqa: BLE001 (whatever a strategy raises: the next plan finds it and says so)
             first = list(islice(self.line, FORKED_WAITING))
         for id in first:
-            job = copy.copy(self.jobs[id])
+            job = twin(self.jobs[id])
             other.jobs[id] = job
             other.stand_in_line(job, self.line.group_of(id))
             other.queued_count += 1
@@ -234,7 +236,7 @@ class State:
         for wanted in ids:
             for id in other.elements(wanted.number):
                 if id not in self.jobs:
-                    self.jobs[id] = copy.copy(other.jobs[id])
+                    self.jobs[id] = twin(other.jobs[id])
                 if id.index is not None:
                     self.arrays.setdefault(id.number, {})[id] = None
             ends = other.array_ends.get(wanted.number)
@@ -337,7 +339,7 @@ class State:
             return self._make(FALLBACK_STRATEGY)
         try:
             return self.strategies[name](dict(self.policy.strategy_options))
-        except Exception as error:  # noqa: BLE001 (a strategy is others' code)
+        except Exception as error:
             if name == FALLBACK_STRATEGY:
                 raise
             self.switched_off[name] = what_it_raised(error)

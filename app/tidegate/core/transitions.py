@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -27,6 +26,7 @@ from tidegate.core.job import (
     Stopping,
     failed_runs,
     tries_again_at,
+    twin,
 )
 from tidegate.core.measuring import apply_clock_rebased, apply_jobs_measured, apply_machine_sampled
 from tidegate.core.places import activate, deactivate, dequeue, enqueue, finish, place_anew, regroup, release
@@ -98,7 +98,7 @@ def apply_job_submitted(state: State, event: e.JobSubmitted) -> None:
 
 
 def apply_job_restored(state: State, event: e.JobRestored) -> None:
-    job = copy.copy(event.job)
+    job = twin(event.job)
     if job.id in state.jobs:
         raise IllegalMove(f"JobRestored for job {job.id}, which is already known")
     state.jobs[job.id] = job

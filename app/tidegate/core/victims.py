@@ -24,8 +24,9 @@ Amounts = Mapping[str, float]
 ROUNDING = 1e-9
 TOLERANCE = 1e-6
 LESS = 0.5
-# For the event loop's sake a search that looks at more places than this takes the best set it has found: no situation
-# of a workstation needs as many, but to choose 30 of 64 jobs by what they lose may (bench_victims.py counts).
+# For the event loop's sake a search that looks at more places than this takes the best set it has found (or one job
+# more, where it found none). A few jobs' worth on up to five resources takes fewer; where the work lost follows the
+# size, or dozens of 64 jobs have to go, it may not be the very least (bench_victims.py says how often, by how much).
 MOST_LOOKED_AT = 2_000
 MOST_COMPARED = 600
 
@@ -78,7 +79,6 @@ class _Jobs:
         ]
         self.parts: list[Vector] = list(zip(*self.columns, strict=True))
         self.losses = [round(candidate.loss_core_s) for candidate in candidates]
-        self.nothing: Vector = (0.0,) * len(self.columns)
         self.all: Vector = (1.0,) * len(self.columns)
 
     def given(self, chosen: Sequence[int]) -> Vector:
@@ -102,23 +102,24 @@ class _Jobs:
     def fewest(self, tiers: list[list[int]]) -> tuple[list[Group], list[int]]:
         """How many of each tier are needed, the most important first, and a set that shows that they are enough."""
         groups: list[Group] = []
-        found: list[int] | None = []
+        found: list[int] = []
         weights: Vector = ()
         for index in reversed(range(len(tiers))):
             # What is less important is all taken here: it must not cost one more of these.
             need = tuple(map(sub, self.all, self.given(list(chain(*tiers[:index])))))
             ones = [1 if i in set(tiers[index]) else 0 for i in range(len(self.losses))]
             bound, weights = self._relaxed(groups, tiers[index], ones, need)
-            count, scores = ceil(bound - TOLERANCE), self._scores([0] * len(ones), weights)
-            while True:
+            every, scores = len(tiers[index]), self._scores([0] * len(ones), weights)
+            for count in range(ceil(min(bound - TOLERANCE, every)), every):
                 search = _Search(self, [*groups, (tiers[index], count)], need, scores)
-                found = search.run(_dot(weights, need), TOLERANCE, None)
-                if found is not None:
+                if (answer := search.run(_dot(weights, need), TOLERANCE, None)) is not None:
                     break
-                count += 1
+            else:
+                count, answer = every, [*found, *tiers[index]]
+            found = answer
             groups.append((tiers[index], count))
         self._add_surrogate(weights)
-        return groups, found or []
+        return groups, found
 
     def _add_surrogate(self, weights: Vector) -> None:
         """All shortages together as one more: where one job less would not do, it tells soonest what is not enough."""

@@ -195,8 +195,12 @@ def with_outlooks(
             deadline_at = submission.spec.deadline_at
             ids = open_of.get(answer.id) if answer.id is not None else None
             if deadline_at is not None and ids:
-                sentence, _ = deadline_sentence(deadline_at, [spans.get(id) for id in ids], now)
-                answer = replace(answer, warnings=(*answer.warnings, f"job {answer.id} {sentence}"))
+                sentence, missed = deadline_sentence(deadline_at, [spans.get(id) for id in ids], now)
+                said = (f"job {answer.id} {sentence}",)
+                if missed:
+                    answer = replace(answer, warnings=answer.warnings + said)
+                else:
+                    answer = replace(answer, notes=answer.notes + said)
             found.append(answer)
         return found
 

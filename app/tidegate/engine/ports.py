@@ -588,11 +588,15 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The answer to one submission: its id(s), or the sentence why it was refused (then ``id`` is None)."""
+    """The answer to one submission: its id(s), or the sentence why it was refused (then ``id`` is None).
+
+    ``notes`` are good to know and nothing to worry about.
+    """
 
     id: JobId | None
     refused: str | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

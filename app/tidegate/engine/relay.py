@@ -88,7 +88,7 @@ class Relay:
         if ledger.gates or ledger.cpu_busy or (ledger.headroom_bytes or 0) < 0:
             return
         wanted = sum(depth + 1 - len(chain) for chain in chains if len(chain) <= depth)
-        for id in list(islice(in_order(state, now), wanted)):
+        for id in list(islice(in_order(state, now, ledger), wanted)):
             # As soon as a job of another kind is next in line, the planner has to see.
             if state.line.group_of(id) != kind:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidegate.core.advice.ways import numbered
 from tidegate.core.conflicts import Proposal, Step
 from tidegate.core.job import Finished, Held, Job, JobId, Paused, PauseReason, Running, Starting
 from tidegate.core.state import State
@@ -80,8 +81,8 @@ def _works(state: State, id: JobId) -> bool:
 
 def sentence(settlement: Settlement, quantum_s: float, now: float) -> str:
     """What is being done about it."""
-    who = ", ".join(map(str, settlement.resting))
-    jobs = f"Job {who} rests" if len(settlement.resting) == 1 else f"Jobs {who} rest"
+    who = numbered(settlement.resting).capitalize()
+    jobs = f"{who} rests" if len(settlement.resting) == 1 else f"{who} rest"
     if settlement.turns:
         return f"{jobs} until {format_moment(settlement.since + quantum_s, now)}, then the next in turn."
     others = [str(id) for id in settlement.until]

@@ -158,7 +158,10 @@ class Strip(QFrame):
             return words.NOTHING, self.tr("not readable"), tooltip
         if not card.utilisation_pct and used < total * 0.02:
             return self.tr("idle"), self.tr("{size} free").format(size=format_size(total - used)), tooltip
-        return format_size(used), self._of(used, total), tooltip
+        beside = self._of(used, total)
+        if card.mode == "hot" and card.temperature_c is not None:
+            beside += self.tr(" · {degrees} °C, too hot").format(degrees=round(card.temperature_c))
+        return format_size(used), beside, tooltip
 
     def _of(self, part: int | None, total: int) -> str:
         """``of 64``, with the unit where it is another one than the part's."""

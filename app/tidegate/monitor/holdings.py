@@ -34,7 +34,12 @@ class Found:
     appends: set[str] = field(default_factory=set)
 
     def touches(self) -> Touches:
-        return Touches(*(tuple(sorted(held)) for held in (self.writes, self.ports, self.environments, self.appends)))
+        return Touches(
+            tuple(sorted(self.writes)),
+            tuple(sorted(self.ports)),
+            tuple(sorted(self.environments)),
+            tuple(sorted(self.appends)),
+        )
 
 
 class Holdings(Protocol):

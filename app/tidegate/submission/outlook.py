@@ -34,10 +34,15 @@ def needs(
         "1 core" if cores == 1 else f"{cores:g} cores",
     ]
     if cards:
-        wanted = f"{cards:g} of a GPU" if cards < 1 else f"{cards:g} GPU{'s' if cards > 1 else ''}"
-        wishes = gpu_text.partition("(")[2].rstrip(")").replace(",", ", ")
-        wanted += f" ({wishes})" if wishes else ""
-        parts.append(wanted + (f" with {format_size(card_memory_bytes)}" if card_memory_bytes else ""))
+        parts.append(cards_wanted(cards, card_memory_bytes, gpu_text))
     if duration_s:
         parts.append(f"usually {format_duration(duration_s)}")
     return ", ".join(parts)
+
+
+def cards_wanted(count: float, memory_bytes: int | None, text: str) -> str:
+    """``0.5 of a GPU with 8 GB``, ``2 GPUs (V100)``; ``text`` as ``--gpu`` takes it."""
+    wanted = f"{count:g} of a GPU" if count < 1 else f"{count:g} GPU{'s' if count > 1 else ''}"
+    wishes = text.partition("(")[2].rstrip(")").replace(",", ", ")
+    wanted += f" ({wishes})" if wishes else ""
+    return wanted + (f" with {format_size(memory_bytes)}" if memory_bytes else "")

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from support.quick_world import QuickWorld
 from tidegate.core import events as e
+from tidegate.core import planner
 from tidegate.core.actions import Start
 from tidegate.core.job import JobId
 from tidegate.core.machine import GpuReading, Mode
 from tidegate.core.planner import plan
 from tidegate.core.policy import Policy
 from tidegate.core.resources import GIB, GpuRequest
+from tidegate.core.strategies import protocol
 from tidegate.core.strategies.order import in_order
 from tidegate.core.strategies.registry import BUILT_IN
 from tidegate.core.transitions import apply
@@ -173,3 +175,32 @@ def test_first_puts_first(name: str) -> None:
     world.run(until=15.0)
     assert isinstance(ids[3], JobId)
     assert [id for id in ids if id in world.started] == [ids[3]]
+
+
+def test_a_lane_that_is_refused_again_and_again_hides_no_other() -> None:
+    # alice's jobs ask for more different things than one plan looks at, and none of them fits.
+    world = QuickWorld(Policy(strategy="fair_sharing"), cores=4, memory_bytes=64 * GIB, checked=False)
+    world.submit(10_000.0, 0.0, user="bob", time_limit_s=10_000.0)
+    for number in range(260):
+        world.submit(1.0, 1.0, user="alice", cores=4.0, memory_bytes=GIB + number, priority=1)
+    small = world.submit(30.0, 2.0, user="bob", time_limit_s=30.0)
+    world.run(until=3.0)
+    assert small in world.started
+
+
+def test_paused_jobs_have_their_turn_behind_ever_so_many_refused_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert protocol.LOOKED_AT_IN_ORDER + protocol.LOOKED_AT_ELSEWHERE < planner.BLOCKED_KINDS
+    monkeypatch.setattr(protocol, "LOOKED_AT_IN_ORDER", 8)
+    monkeypatch.setattr(protocol, "LOOKED_AT_ELSEWHERE", 1)
+    monkeypatch.setattr(planner, "BLOCKED_KINDS", 10)
+    options = (("time_slicing.quantum_s", 10.0),)
+    policy = Policy(strategy="time_slicing", strategy_options=options)
+    world = QuickWorld(policy, cores=2, memory_bytes=64 * GIB, checked=False)
+    paused = world.submit(60.0, 0.0, cores=2.0, memory_bytes=40 * GIB)
+    passing = world.submit(15.0, 1.0, cores=2.0, memory_bytes=10 * GIB)
+    # None of them fits beside what the paused one keeps.
+    for number in range(60):
+        world.submit(1.0, 1.0, memory_bytes=30 * GIB, time_limit_s=10.0 + number)
+    world.run(until=77.0)
+    assert passing in world.ended
+    assert paused in world.ended, "nobody else can run, so it does"

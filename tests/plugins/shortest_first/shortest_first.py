@@ -24,8 +24,8 @@ UNKNOWN_S = 3600.0
 class ShortestFirst:
     """``unknown_s``: who does not say how long it needs (``--time``) counts with so many seconds; an hour by itself.
 
-    Set it with ``tidegate config set plugin_options shortest_first.unknown_s=60``. A ValueError about a setting is shown
-    to the user; the strategy is switched off then.
+    Set it with ``tidegate config set plugin_options shortest_first.unknown_s=60``. A ValueError about a setting is
+    shown to the user; the strategy is switched off then.
     """
 
     name = "shortest_first"

@@ -117,6 +117,7 @@ def submitted_object(submitted: Submitted) -> dict[str, object]:
     return {
         "id": None if submitted.id is None else str(submitted.id),
         "warnings": submitted.warnings,
+        "notes": submitted.notes,
         "refused": submitted.refused,
     }
 

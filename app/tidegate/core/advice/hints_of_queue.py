@@ -42,7 +42,7 @@ def blocked_by_program(survey: Survey) -> Iterator[Hint]:
     program, lacks = reading.largest_others[0], waits.figure.memory_bytes - headroom
     if not 0 < lacks <= program.memory_bytes or program.memory_bytes < PROGRAM_SHARE * reading.memory_total_bytes:
         return
-    if program.memory_bytes < sum(survey.held[job.id].memory_bytes for job in survey.running):
+    if program.memory_bytes < survey.ledger.reserved_bytes:
         return
     yield Hint(
         key_of("blocked_by_program", program.name),
@@ -169,16 +169,16 @@ def submitted_twice(survey: Survey) -> Iterator[Hint]:
     Who submits it more often, at once, or again and again, as for a benchmark, means it. It is told where the second
     still waits; once both run it only stands in the list.
     """
-    alike: dict[JobSpec, list[Job]] = {}
+    alike: dict[tuple[str, ...], list[Job]] = {}
     for job in (*survey.alive, *survey.waiting):
         if job.id.index is None:
-            alike.setdefault(job.spec, []).append(job)
-    twice = {spec: jobs for spec, jobs in alike.items() if len(jobs) == 2}
-    for job in survey.lately_finished if twice else ():
-        twice.pop(job.spec, None)
-    for spec, jobs in twice.items():
+            alike.setdefault(job.spec.command, []).append(job)
+    for jobs in alike.values():
+        if len(jobs) != 2 or jobs[0].spec != jobs[1].spec:
+            continue
         older, newest = sorted(jobs, key=lambda job: job.sequence)
-        if newest.submitted_at == older.submitted_at:
+        spec = newest.spec
+        if newest.submitted_at == older.submitted_at or any(job.spec == spec for job in survey.lately_finished):
             continue
         queued = isinstance(newest.status, Queued)
         yield Hint(

@@ -31,7 +31,7 @@ WORKED_S = 120.0
 USED_AT_MOST = 0.4
 MARGIN = 1.3
 ROUNDED_TO = 64 * MIB
-MODEST_AFTER_S = 10.0
+MODEST_AFTER_S = 30.0
 
 IDLE_PCT = 5.0
 IDLE_S = 300.0
@@ -39,6 +39,8 @@ IDLE_S = 300.0
 OVERSUBSCRIBED = 2.0
 THREADS_PER_CORE = 4
 THREADS_AFTER_S = 60.0
+# Whose share of what is wanted too much is smaller is not what the others suffer from.
+PART = 0.25
 
 HOT_C = 80.0
 HOT_AFTER_S = 10.0
@@ -75,7 +77,7 @@ def asks_too_much(survey: Survey) -> Iterator[Hint]:
         peak = max(job.peak_memory_bytes or memory_of(job) for job in jobs)
         wanted = math.ceil(max(peak * MARGIN, 1) / ROUNDED_TO) * ROUNDED_TO
         declared = max(job.spec.memory_bytes or 0 for job in jobs)
-        held = sum(survey.held[job.id].memory_bytes for job in jobs)
+        held = sum(survey.held(job).memory_bytes for job in jobs)
         alike = script_of(waits.job) == script_of(jobs[0])
         need = min(wanted, waits.figure.memory_bytes) if alike else waits.figure.memory_bytes
         more = (headroom + held - wanted * len(jobs)) // need
@@ -165,6 +167,8 @@ def threads_oversubscribed(survey: Survey) -> Iterator[Hint]:
     if reading is None or crowd is None:
         return
     for key, jobs in scripts(job for job in survey.running if _too_many(job, reading.cores)).items():
+        if sum(map(cores_of, jobs)) - sum(map(reserved_cores, jobs)) < PART * (crowd.wanted_cores - reading.cores):
+            continue
         job = max(jobs, key=cores_of)
         used, reserved = cores_of(job), reserved_cores(job)
         threads = job.usage.threads if job.usage is not None else None

@@ -95,10 +95,10 @@ def _holders(survey: Survey, waiting: BlockedJob, code: WaitCode, less: list[Job
             return found if len(found) == len(owners) else []
         case WaitCode.MEMORY:
             missing = float(figure.memory_bytes - (ledger.headroom_bytes or 0))
-            return _enough(less, missing, lambda job: survey.held[job.id].memory_bytes)
+            return _enough(less, missing, lambda job: survey.held(job).memory_bytes)
         case WaitCode.CPU:
             lacks = figure.cores - (ledger.cores - ledger.reserved_cores)
-            return _enough(less, lacks, lambda job: survey.held[job.id].cores)
+            return _enough(less, lacks, lambda job: survey.held(job).cores)
         case _:
             return _on_one_card(survey, waiting, code, less)
 

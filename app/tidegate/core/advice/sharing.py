@@ -8,7 +8,7 @@ from typing import TypeVar
 from tidegate.core.advice.survey import Survey, called, ids_of, key_of, listed
 from tidegate.core.advice.ways import one_at_a_time, stop, ways
 from tidegate.core.conflicts import Conflict, ConflictKind, Severity
-from tidegate.core.job import Job, JobId, Touches
+from tidegate.core.job import Job
 
 COLLISION = ConflictKind.SCHEDULE_CONFLICT
 # Two looks, between which what jobs touch has been looked up anew.
@@ -22,10 +22,10 @@ Thing = TypeVar("Thing", bound=Hashable)
 def files_collide(survey: Survey) -> Iterator[Conflict]:
     """Running jobs that write the same file: high, for what both write is worth nothing. Where all only add to its
     end, nothing is lost."""
-    touching = list(_touching(survey))
+    touching = survey.touching
     overwritten = {path for _, used in touching for path in used.writes}
-    pairs = ((path, job.id) for job, used in touching for path in (*used.writes, *used.appends) if path in overwritten)
-    for jobs, paths in _shared(survey, pairs):
+    pairs = ((path, job) for job, used in touching for path in (*used.writes, *used.appends) if path in overwritten)
+    for jobs, paths in _shared(pairs):
         first = min(paths)
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         yield Conflict(
@@ -45,12 +45,12 @@ def outputs_collide(survey: Survey) -> Iterator[Conflict]:
     """Running jobs that send their output to the same file, which has their lines mixed: low, for nothing is lost.
     Names with a pattern differ from job to job, and the elements of one array were sent there together."""
     pairs = (
-        (path, job.id)
+        (path, job)
         for job in survey.alive
         for path in {job.spec.stdout_path, job.spec.stderr_path}
         if path is not None and "%" not in path and path != "/dev/null"
     )
-    for jobs, paths in _shared(survey, pairs):
+    for jobs, paths in _shared(pairs):
         first = min(paths)
         if len({job.id.number for job in jobs}) == 1:
             continue
@@ -70,8 +70,8 @@ def outputs_collide(survey: Survey) -> Iterator[Conflict]:
 def ports_collide(survey: Survey) -> Iterator[Conflict]:
     """Running jobs that listen on the same port: medium; who calls there gets either of them. A paused one would keep
     the port and not answer, so one of them has to end."""
-    pairs = ((port, job.id) for job, used in _touching(survey) for port in used.ports)
-    for jobs, ports in _shared(survey, pairs):
+    pairs = ((port, job) for job, used in survey.touching for port in used.ports)
+    for jobs, ports in _shared(pairs):
         first = min(ports)
         yield Conflict(
             key_of("schedule", "port", first),
@@ -88,22 +88,26 @@ def ports_collide(survey: Survey) -> Iterator[Conflict]:
 
 def environments_collide(survey: Survey) -> Iterator[Conflict]:
     """One job changes the virtual environment that another runs from: high. Reading one together harms nobody."""
-    touching = list(_touching(survey))
+    touching = survey.touching
     users: dict[str, list[Job]] = {}
     for job, used in touching:
         for folder in used.environments:
             users.setdefault(folder, []).append(job)
+    # What Python compiles there on the way is no change.
+    written = [(path, job.id) for job, used in touching for path in used.writes if "/__pycache__/" not in path]
     for folder, readers in sorted(users.items()):
-        writers = [job for job, used in touching if any(_is_code(path, folder) for path in used.writes)]
+        code = tuple(f"{folder.rstrip('/')}/{place}" for place in CODE)
+        changing = {id for path, id in written if path.startswith(code)}
+        writers = [job for job, _ in touching if job.id in changing]
         if not writers:
             continue
         readers = [job for job in readers if job is not writers[0]]
-        parties = [*writers, *(job for job in readers if job not in writers)]
+        parties = [*writers, *(job for job in readers if job.id not in changing)]
         if not readers:
             continue
         most = min(parties, key=lambda job: (job.spec.priority, job.sequence))
         # Those that only read it may go on beside each other.
-        resting = parties if most in writers else [most, *writers]
+        resting = parties if most.id in changing else [most, *writers]
         yield Conflict(
             key_of("schedule", "environment", folder),
             COLLISION,
@@ -118,26 +122,15 @@ def environments_collide(survey: Survey) -> Iterator[Conflict]:
         )
 
 
-def _is_code(path: str, folder: str) -> bool:
-    """A file of the environment itself; what Python compiles there on the way is no change."""
-    inside = path.removeprefix(folder.rstrip("/") + "/")
-    return inside != path and inside.startswith(CODE) and "/__pycache__/" not in inside
-
-
-def _touching(survey: Survey) -> Iterator[tuple[Job, Touches]]:
-    for job in survey.alive:
-        if job.usage is not None and job.usage.touches is not None:
-            yield job, job.usage.touches
-
-
-def _shared(survey: Survey, pairs: Iterable[tuple[Thing, JobId]]) -> Iterator[tuple[list[Job], list[Thing]]]:
-    """The same two jobs or more, and what all they share."""
-    users: dict[Thing, dict[JobId, None]] = {}
-    for thing, id in pairs:
-        users.setdefault(thing, {})[id] = None
-    things: dict[tuple[JobId, ...], list[Thing]] = {}
-    for thing, ids in users.items():
-        if len(ids) >= 2:
-            things.setdefault(tuple(ids), []).append(thing)
-    for ids_, shared in things.items():
-        yield [survey.state.jobs[id] for id in ids_], shared
+def _shared(pairs: Iterable[tuple[Thing, Job]]) -> Iterator[tuple[list[Job], list[Thing]]]:
+    """The same two jobs or more, and what all they share; ``pairs`` job by job."""
+    users: dict[Thing, list[Job]] = {}
+    for thing, job in pairs:
+        jobs = users.setdefault(thing, [])
+        if not jobs or jobs[-1] is not job:
+            jobs.append(job)
+    things: dict[tuple[int, ...], tuple[list[Job], list[Thing]]] = {}
+    for thing, jobs in users.items():
+        if len(jobs) >= 2:
+            things.setdefault(tuple(map(id, jobs)), (jobs, []))[1].append(thing)
+    yield from things.values()

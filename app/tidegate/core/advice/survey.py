@@ -10,7 +10,7 @@ from itertools import islice
 from tidegate.core.admission import Ledger, expected, failing, open_ledger
 from tidegate.core.durations import expected_end_at
 from tidegate.core.estimates import Holding, holding
-from tidegate.core.job import Job, JobId, Paused, Queued, Running
+from tidegate.core.job import Job, JobId, Paused, Queued, Running, Touches
 from tidegate.core.machine import MachineReading
 from tidegate.core.plan import Plan
 from tidegate.core.reasons import WaitCode
@@ -58,11 +58,14 @@ class Survey:
         willing = [job for job in self.running if job.spec.preemptible]
         return sorted(willing, key=_importance, reverse=True)
 
+    def held(self, job: Job) -> Holding:
+        """What a running job takes from the machine."""
+        return holding(job, self.state.policy, self.state.profile(job), self.now)
+
     @cached_property
-    def held(self) -> dict[JobId, Holding]:
-        """What each running job takes from the machine."""
-        state, now = self.state, self.now
-        return {job.id: holding(job, state.policy, state.profile(job), now) for job in self.running}
+    def touching(self) -> list[tuple[Job, Touches]]:
+        """Jobs of which it is known what they have in their hands, with that."""
+        return [(job, job.usage.touches) for job in self.alive if job.usage is not None and job.usage.touches]
 
     @cached_property
     def waiting(self) -> list[Job]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tidegate.core.advice.survey import ids_of, least_important
+from tidegate.core.advice.survey import NAMED, ids_of, least_important
 from tidegate.core.conflicts import BY_PRIORITY, FAIR_SHARE, LEAVE, STOP, TIME_SLICING, Proposal, Step
 from tidegate.core.job import Job, JobId, Queued, Running
 
@@ -17,7 +17,8 @@ def rest(name: str, resting: Sequence[Job], until: Sequence[Job]) -> Proposal:
     queued = all(isinstance(job.status, Queued) for job in resting)
     steps = tuple(Step("hold" if isinstance(job.status, Queued) else "pause", job.id) for job in resting)
     others = f"job {until[0].id} ends" if len(until) == 1 else "another ends"
-    return Proposal(name, f"{'Hold' if queued else 'Pause'} {_numbers(resting)} until {others}", steps, ids_of(until))
+    label = f"{'Hold' if queued else 'Pause'} {numbered(ids_of(resting))} until {others}"
+    return Proposal(name, label, steps, ids_of(until))
 
 
 def give_way(parties: Sequence[Job], candidates: Sequence[Job] | None = None) -> tuple[Proposal, ...]:
@@ -62,7 +63,7 @@ def run_later(name: str, jobs: Sequence[Job]) -> tuple[Proposal, ...]:
     if not jobs or not all(job.spec.may_rerun and job.spec.preemptible for job in jobs):
         return ()
     steps = tuple(Step("requeue", job.id) for job in jobs)
-    return (Proposal(name, f"Stop {_numbers(jobs)} and run {_them(jobs)} again later", steps),)
+    return (Proposal(name, f"Stop {numbered(ids_of(jobs))} and run {_them(jobs)} again later", steps),)
 
 
 def put_first(job: Job) -> Proposal:
@@ -71,7 +72,7 @@ def put_first(job: Job) -> Proposal:
 
 def stop(jobs: Sequence[Job]) -> Proposal:
     """End them for good: never chosen by a policy."""
-    return Proposal(STOP, f"Stop {_numbers(jobs)}", tuple(Step("cancel", job.id) for job in jobs))
+    return Proposal(STOP, f"Stop {numbered(ids_of(jobs))}", tuple(Step("cancel", job.id) for job in jobs))
 
 
 def ways(*groups: Sequence[Proposal] | Proposal) -> tuple[Proposal, ...]:
@@ -82,8 +83,10 @@ def ways(*groups: Sequence[Proposal] | Proposal) -> tuple[Proposal, ...]:
     return (*flat, LEAVE_IT)
 
 
-def _numbers(jobs: Sequence[Job]) -> str:
-    ids: Sequence[JobId] = ids_of(jobs)
+def numbered(ids: Sequence[JobId]) -> str:
+    """``job 7``, ``jobs 7 and 8``, ``12 jobs``."""
+    if len(ids) > NAMED:
+        return f"{len(ids)} jobs"
     return f"job {ids[0]}" if len(ids) == 1 else f"jobs {', '.join(map(str, ids[:-1]))} and {ids[-1]}"
 
 

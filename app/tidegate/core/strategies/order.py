@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidegate.core.admission import open_ledger
+from tidegate.core.admission import Ledger, open_ledger
 from tidegate.core.job import JobId
 from tidegate.core.state import State
 from tidegate.core.strategies.protocol import Turn, tell
 
 
-def in_order(state: State, now: float) -> Iterator[JobId]:
+def in_order(state: State, now: float, ledger: Ledger | None = None) -> Iterator[JobId]:
     """Every job in the line once: those of the first section as if each had been started, then the next section's.
 
     It is the strategies' own ``choose`` that is asked, so there is no second idea of the order.
     """
-    ledger = open_ledger(state, now)
+    ledger = ledger or open_ledger(state, now)
     for number, section in enumerate(state.line.sections):
         turn = Turn(state, section, now, ledger, {}, state.memories.get(number), rehearsal=True)
         told: set[JobId] = set()

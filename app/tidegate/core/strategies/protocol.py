@@ -180,11 +180,11 @@ class Turn:
             following = walk.pop()
             if following is not None:
                 heappush(heap, (standing(walk.lane, jobs[following.id]), following.order, number, following))
-        yield from self._elsewhere([(walks[number], head) for _, _, number, head in sorted(heap, key=itemgetter(2))], started)
+        yield from self._elsewhere(
+            [(walks[number], head) for _, _, number, head in sorted(heap, key=itemgetter(2))], started
+        )
 
-    def _elsewhere(
-        self, left: list[tuple[LaneWalk, Head]], started: Callable[[Lane, Job], None] | None
-    ) -> Choosing:
+    def _elsewhere(self, left: list[tuple[LaneWalk, Head]], started: Callable[[Lane, Job], None] | None) -> Choosing:
         """Offer some of what is left of these lanes, one of each in turn; at the next samples the following ones."""
         if not left:
             return

@@ -162,7 +162,18 @@ class _Lending:
         self._turn = turn
         self._use = PoolUse(strategy, turn.state, turn.ledger)
         self._before: dict[str, float] = dict(turn.memory or ())
+        self._lacks_elsewhere = self._is_due_elsewhere()
         self.lacking: dict[str, float] = {}
+
+    def _is_due_elsewhere(self) -> bool:
+        """Whether queues in another order, that may come later in this plan, are taking back what is their pools'."""
+        turn, due = self._turn, self._turn.now - self._strategy.reclaim_s
+        for number, section in enumerate(turn.state.line.sections):
+            if section is not turn.section and section.name == turn.section.name:
+                remembered: Any = turn.state.memories.get(number)
+                if any(since <= due for _, since in remembered or ()):
+                    return True
+        return False
 
     def _figure(self, job: Job) -> Estimate:
         if isinstance(job.status, Paused) and job.estimate is not None:
@@ -185,6 +196,10 @@ class _Lending:
             return False
         way = Resume(job.id) if paused else job.id
         within = self._use.is_within(job, figure)
+        if not within and self._lacks_elsewhere:
+            # Whoever gave it back would start again at once, before the one that it was for.
+            turn.look_again(turn.now + max(1.0, self._strategy.reclaim_s))
+            return False
         lacks = turn.lacks(job) if paused or within else []
         if lacks and within and set(lacks) <= LENT:
             yield from self._take_back(job, figure, lacks)

@@ -9,6 +9,7 @@ from tidegate.core.texts import format_duration, format_moment, format_size
 from tidegate.engine.views import JobView, WaitView
 from tidegate.gui import words
 from tidegate.gui.words import tr
+from tidegate.submission import outlook
 
 SHORT_CHARS = 24
 
@@ -126,7 +127,8 @@ def _asks_for(job: JobView) -> str:
     cores = tr("{count} core") if job.estimate.cores == 1 else tr("{count} cores")
     parts.append(cores.format(count=f"{job.estimate.cores:g}"))
     if job.estimate.gpu is not None:
-        parts.append(tr("{count} GPU").format(count=f"{job.estimate.gpu.count:g}"))
+        gpu = job.estimate.gpu
+        parts.append(outlook.cards_wanted(gpu.count, gpu.memory_bytes, gpu.text))
     if job.time_limit_s is not None:
         parts.append(tr("at most {duration}").format(duration=format_duration(job.time_limit_s)))
     parts.append(tr("priority {priority}").format(priority=job.priority))
@@ -157,4 +159,6 @@ def _uses(job: JobView) -> str:
         parts.append(processes.format(count=usage.processes))
     for index, size in usage.gpu_memory_bytes.items():
         parts.append(tr("{size} on GPU {index}").format(size=format_size(size), index=index))
+    for index, pct in usage.gpu_utilisation_pct.items() if live else ():
+        parts.append(tr("{pct} % of GPU {index}").format(pct=round(pct), index=index))
     return _joined(parts)
