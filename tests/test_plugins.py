@@ -10,15 +10,18 @@ import pytest
 from support.installing import installed
 from support.quick_world import QuickWorld
 from tidegate.core.admission import Ledger
-from tidegate.core.job import Job
+from tidegate.core.events import JobHeld
+from tidegate.core.job import Job, JobId
 from tidegate.core.planner import plan
-from tidegate.core.policy import Policy
+from tidegate.core.policy import QUEUES, Policy
 from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import State
+from tidegate.core.strategies.order import in_order
 from tidegate.core.strategies.priority_based import PriorityBased
-from tidegate.core.strategies.protocol import Turn
+from tidegate.core.strategies.protocol import Choosing, Turn
 from tidegate.core.strategies.registry import BUILT_IN
+from tidegate.core.transitions import apply
 from tidegate.paths import Paths
 from tidegate.plugins import KnownStrategies
 from tidegate.settings import load
@@ -113,3 +116,49 @@ def test_one_that_is_gone_is_said_to_be_gone() -> None:
     world.run()
     assert world.started[id] == [0.0]
     assert world.state.switched_off["uninstalled"].startswith("it is not installed here; known are priority_based")
+
+
+@pytest.mark.parametrize("which", ["running", "held", "other queue", "unknown"])
+def test_one_that_offers_what_does_not_wait_in_its_queues_is_switched_off(which: str) -> None:
+    offered: list[JobId] = []
+
+    class Greedy(PriorityBased):
+        def choose(self, _turn: Turn) -> Choosing:
+            for id in offered:  # noqa: UP028 (a list hears no answers)
+                yield id
+
+    known = {**BUILT_IN, "greedy": lambda _options: Greedy()}
+    queues = tuple(queue if queue.name != "batch" else replace(queue, strategy="greedy") for queue in QUEUES)
+    world = QuickWorld(Policy(queues=queues), cores=1, strategies=known)
+    running, held, other = world.submit(60.0), world.submit(5.0), world.submit(5.0)
+    world.run(until=1.0)
+    apply(world.state, JobHeld(1.0, held))
+    waiting = world.submit(5.0, at=2.0, queue="batch")
+    offered.append({"running": running, "held": held, "other queue": other, "unknown": JobId(99)}[which])
+    world.run()
+    assert [name for name, _ in world.failures] == ["greedy"]
+    assert (
+        world.failures[0][1] == f"it raised ValueError: it offered job {offered[0]}, which does not wait in its queues"
+    )
+    assert len(world.started[running]) == 1
+    assert held not in world.started
+    assert world.started[waiting] == [65.0], "it goes on under the fallback"
+
+
+def test_one_that_raises_when_only_the_order_is_asked_for_leaves_nobody_out() -> None:
+    class Unrehearsed(PriorityBased):
+        def choose(self, turn: Turn) -> Choosing:
+            if turn.rehearsal:
+                yield JobId(99)
+                yield next(iter(turn.waiting())).id
+                raise RuntimeError("no rehearsal")
+            yield from super().choose(turn)
+
+    known = {**BUILT_IN, "unrehearsed": lambda _options: Unrehearsed()}
+    world = QuickWorld(Policy(strategy="unrehearsed"), cores=1, strategies=known)
+    ids = [world.submit(5.0) for _ in range(4)]
+    world.run(until=1.0)
+    assert sorted(in_order(world.state, 1.0)) == ids[1:]
+    assert sorted(world.state.fork().line) == ids[1:]
+    world.run()
+    assert (world.failures, set(world.ended)) == ([], set(ids))

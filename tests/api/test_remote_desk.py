@@ -331,7 +331,9 @@ def test_understood_submissions_come_over_the_socket_only(serve: Callable[..., S
     status, said = served.with_token("POST", "/api/v1/submissions", body)
     assert (status, said["error"]["kind"]) == (403, "forbidden")
     assert served.desk.submitted == []
-    assert served.client.post("/submissions", body)["jobs"] == [{"id": "1", "warnings": [], "refused": None}]
+    assert served.client.post("/submissions", body)["jobs"] == [
+        {"id": "1", "warnings": [], "notes": [], "refused": None}
+    ]
     assert served.desk.submitted == [A_SUBMISSION]
 
 

@@ -1,4 +1,4 @@
-"""A long queue in a real engine: 100,000 lines through the command line, what they weigh, and the first page of list."""
+"""A long queue in a real engine: 100,000 lines through the command line, their weight, and the first page of list."""
 
 from __future__ import annotations
 

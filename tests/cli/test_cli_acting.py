@@ -97,6 +97,9 @@ def test_start_force_and_edit_send_what_was_typed(tidegate, desk: FakeDesk) -> N
     desk.add()
     assert tidegate("edit", "1", "--priority", "2", "--label", "a", "--label", "b", "--mem=4G").code == 0
     assert desk.commands[-1].changes == {"priority": "2", "label": "a,b", "mem": "4G"}
+    for typed, sent in (("none", "none"), ("1", "ok:1"), ("any:1,@", "any:1,1")):
+        assert tidegate("edit", "1", "--after", typed).code == 0
+        assert desk.commands[-1].changes == {"after": sent}
     assert tidegate("edit", "1").code == 2
     assert tidegate("start", "--force", "1").code == 0
     assert desk.commands[-1].force

@@ -34,6 +34,7 @@ def test_values_are_taken_with_a_blank_an_equals_sign_or_glued_to_a_short_flag()
     assert given("-n", "20").text("lines") == "20"
     assert given("-n20").text("lines") == "20"
     assert given("--mem", "-1").text("mem") == "-1"
+    assert given("-5", "-n20").operands == ["-5"], "a negative number is no option"
 
 
 def test_switches_lists_and_operands_mix_in_any_order() -> None:

@@ -107,13 +107,13 @@ def test_a_queue_is_added_with_all_that_is_said_of_it_and_removed_without_a_runn
         (("add", "render", "--max-running", "0"), 2, "queues.render.max_running: '0' is not accepted; write"),
         (("add", "render", "--max-running", "9" * 40), 2, "is not accepted; write"),
         (("add", "render", "--memory", "8"), 2, "queues.render.memory: '8' is not accepted; write"),
-        (("add", "render", "--strategy", "fastest"), 1, 'queues.render.strategy: there is no strategy "fastest"'),
+        (("add", "render", "--strategy", "fastest"), 2, "queues.render.strategy: 'fastest' is not accepted; write one"),
         (("add", "render", "--order", "5", "--preempts", "nobody"), 1, 'there is no queue "nobody"'),
         (("add", "render", "--preempts", "render"), 1, "a queue cannot interrupt itself"),
         (("add", "batch"), 1, "There is a queue batch already"),
         (("add", "render", "--by", "card"), 2, "the usage is: tidegate queue add"),
         (("remove", "batch"), 1, "The queue batch is built in and stays; its limits can be changed."),
-        (("remove", "rendr"), 127, "There is no queue 'rendr'; there are realtime, default or batch."),
+        (("remove", "rendr"), 127, "There is no queue 'rendr'; there are realtime, default and batch."),
         (("remove", "batch", "--order", "3"), 2, "the usage is: tidegate queue remove NAME [--yes]"),
         (("--order", "3"), 2, "--order belongs to tidegate queue add NAME."),
         (("--yes",), 2, "--yes belongs to tidegate queue remove NAME."),
@@ -125,6 +125,14 @@ def test_what_makes_no_sense_is_refused_and_nothing_is_written(tidegate, paths, 
     assert sentence in said.err
     assert len(said.err.splitlines()) == 1
     assert not paths.config_file.exists()
+
+
+def test_a_setting_of_a_queue_that_is_not_there_makes_it_and_says_so(tidegate) -> None:
+    said = tidegate("config", "set", "queues.rendr.cards", "2")
+    assert said.code == 0
+    assert "this made a new queue, rendr; 'tidegate queue remove rendr' takes it away." in said.err
+    assert tidegate("config", "set", "queues.rendr.memory", "2G").err == ""
+    assert "did you mean queues.rendr.memory?" in tidegate("config", "set", "queues.rendr.memry", "2G").err
 
 
 def test_a_queue_that_another_may_interrupt_stays_until_that_is_changed(tidegate, paths) -> None:
@@ -147,7 +155,7 @@ def test_in_a_running_engine_it_is_one_change_and_jobs_that_stand_there_need_yes
     desk.queues = QueueStatusView("queue", (QueueView("render", 5, "priority_based", 1, 0, 2, 0, 0, 0),))
     asked = tidegate("queue", "remove", "render")
     assert asked.code == 2
-    assert "3 jobs of the queue render would go on as default ones; queue remove needs --yes" in asked.err
+    assert "3 jobs of the queue render would go on in default; queue remove needs --yes" in asked.err
     assert "queues.render.order" in {view.name for view in desk.settings()}
     done = tidegate("queue", "remove", "render", "--yes")
     assert (done.code, done.out) == (0, "removed the queue render; 3 jobs went to default\n")

@@ -101,7 +101,7 @@ def test_strict_order_of_a_queue_holds_for_it_alone() -> None:
     assert world.started[elsewhere] == [3.0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_the_first_blocked_job_starts_no_later_than_was_expected_when_it_was_first_blocked(data: st.DataObject) -> None:
     world = QuickWorld(Policy(max_bypass=0), cores=8, checked=True)

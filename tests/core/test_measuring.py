@@ -104,3 +104,12 @@ def test_falling_is_positive_rising_negative_and_unknown_nothing() -> None:
     assert state.machine.falling_bytes_s == -GIB
     apply(state, MachineSampled(reading(4.0, None)))
     assert state.machine.falling_bytes_s == 0.0
+
+
+@given(jump=st.floats(-1e6, 1e6))
+def test_after_a_jump_a_job_has_run_for_as_long_as_before(jump: float) -> None:
+    state = State(Policy())
+    job = state.jobs[running(state, GIB)]
+    before = 50.0 - job.status.since  # type: ignore[union-attr]
+    apply(state, ClockRebased(50.0 + jump, jump))
+    assert abs(50.0 + jump - job.status.since - before) < 1e-3, "its turn is as long"  # type: ignore[union-attr]

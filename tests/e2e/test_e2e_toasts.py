@@ -12,7 +12,7 @@ import pytest
 from contracts.toaster_contract import ToasterContract
 from support.desktop import Desktop, desktop, missing
 from support.live import Live, alive, live_home
-from support.toasts import Toasts, toasts_on
+from support.toasts import Toasts
 from support.until import until
 from tidegate.desktop.notifications import DesktopToaster
 
@@ -21,24 +21,16 @@ WHY = missing() or (None if NOTIFYD else "Not installed: xfce4-notifyd; `bash pa
 pytestmark = [pytest.mark.desktop, pytest.mark.skipif(WHY is not None, reason=WHY or "")]
 
 
-@pytest.fixture(scope="module")
-def desk_with_buttons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
-    with desktop(tmp_path_factory.mktemp("desktop"), "xfce") as found:
-        yield found
-
-
-@pytest.fixture
-def screen(desk_with_buttons: Desktop, tmp_path: Path) -> Iterator[Toasts]:
-    with toasts_on(desk_with_buttons, tmp_path) as found:
-        yield found
-
-
 class TestDesktopToaster(ToasterContract):
     """The real one, on D-Bus."""
 
     @pytest.fixture
     def run(self) -> Callable[..., object]:
         return asyncio.run
+
+    @pytest.fixture
+    def screen(self, toasts: Toasts) -> Toasts:
+        return toasts
 
     @pytest.fixture
     def toaster(self, desk_with_buttons: Desktop, monkeypatch: pytest.MonkeyPatch) -> DesktopToaster:
@@ -66,35 +58,35 @@ def loaded(pid: int) -> bool:
 
 
 def test_a_failing_job_raises_a_toast_whose_button_opens_its_log(
-    app: Live, desk_with_buttons: Desktop, screen: Toasts, tmp_path: Path
+    app: Live, desk_with_buttons: Desktop, toasts: Toasts, tmp_path: Path
 ) -> None:
     assert desk_with_buttons.window() is None
     job = app.submit("sh", "-c", "echo this is why; exit 3", name="convert <b>.sh")
-    until(lambda: screen.titles() == ["convert <b>.sh failed"], 20.0)
+    until(lambda: toasts.titles() == ["convert <b>.sh failed"], 20.0)
     desk_with_buttons.call("import", "-window", "root", str(tmp_path / "toast.png"))
-    screen.press("convert <b>.sh failed", "Open log")
+    toasts.press("convert <b>.sh failed", "Open log")
     until(desk_with_buttons.window, 20.0)
-    until(lambda: screen.titles() == [])
+    until(lambda: toasts.titles() == [])
     places = app.paths.window_file
     until(lambda: places.exists() and json.loads(places.read_text()).get("page") == "queue")
     desk_with_buttons.call("import", "-window", "root", str(tmp_path / "log.png"))
     assert app.status_of(job) == "finished"
 
 
-def test_the_other_button_runs_it_again(app: Live, screen: Toasts) -> None:
+def test_the_other_button_runs_it_again(app: Live, toasts: Toasts) -> None:
     flag = app.home / "go well"
     job = app.submit("sh", "-c", 'test -e "$1"', "sh", str(flag), name="check.sh")
-    until(lambda: screen.titles() == ["check.sh failed"], 20.0)
+    until(lambda: toasts.titles() == ["check.sh failed"], 20.0)
     flag.touch()
-    screen.press("check.sh failed", "Run again")
+    toasts.press("check.sh failed", "Run again")
     until(lambda: app.client.get(f"/jobs/{job}")["outcome"] == "succeeded", 20.0)
 
 
-def test_many_failures_are_one_toast(app: Live, screen: Toasts) -> None:
+def test_many_failures_are_one_toast(app: Live, toasts: Toasts) -> None:
     for i in range(6):
         app.submit("sh", "-c", "exit 1", name=f"part{i}.sh")
-    until(lambda: screen.titles() == ["6 jobs failed"], 30.0)
-    screen.dismiss("6 jobs failed")
+    until(lambda: toasts.titles() == ["6 jobs failed"], 30.0)
+    toasts.dismiss("6 jobs failed")
 
 
 def test_without_a_session_bus_it_goes_another_way_and_nothing_else_suffers(desk_with_buttons: Desktop) -> None:
@@ -124,10 +116,10 @@ def test_a_click_on_a_toast_shows_its_job_where_a_click_is_told(tmp_path: Path) 
         until(screen.window, 20.0)
 
 
-def test_the_notifier_is_not_loaded_before_the_first_toast(app: Live, screen: Toasts) -> None:
+def test_the_notifier_is_not_loaded_before_the_first_toast(app: Live, toasts: Toasts) -> None:
     app.finished([app.submit("true")])
     assert not loaded(app.pid)
     app.submit("sh", "-c", "exit 3", name="convert.sh")
-    until(lambda: screen.titles() == ["convert.sh failed"], 20.0)
+    until(lambda: toasts.titles() == ["convert.sh failed"], 20.0)
     assert loaded(app.pid)
-    screen.dismiss("convert.sh failed")
+    toasts.dismiss("convert.sh failed")

@@ -119,3 +119,39 @@ def test_a_job_that_the_guard_ends_or_requeues_is_told_to_the_user() -> None:
     titles = [notice.title for notice in world.notices]
     assert any(title.startswith("Stopped again") for title in titles), titles
     assert any(title.startswith("Ended minor") for title in titles), titles
+
+
+def test_the_bound_holds_although_a_large_request_is_taken_slice_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SLICE", 2)
+    world = World(Policy(max_queued=10))
+    large = ask(world, *(a_job().having(dedupe_key="k", held=True) for _ in range(4)), *(a_job() for _ in range(6)))
+    with pytest.raises(EngineUnwilling, match="10 jobs wait already and 1 more"):
+        ask(world, a_job())
+    world.clock.settle()
+    assert isinstance(large[0], list)
+    assert len(world.engine.state.jobs) == 7
+    assert (world.engine.accepting.jobs, world.engine.accepting.keys) == (0, {})
+
+
+def test_what_was_refused_or_could_not_be_written_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SLICE", 2)
+    world = World(Policy(max_queued=10))
+    refused = ask(world, *(a_job().having(queue="none") for _ in range(8)))
+    world.clock.settle()
+    assert isinstance(refused[0], list)
+    world.journal.fail("the disk is full")
+    unwritten = ask(world, *(a_job() for _ in range(8)))
+    world.clock.settle()
+    assert isinstance(unwritten[0], EngineUnwilling)
+    assert (world.engine.accepting.jobs, world.engine.accepting.keys) == (0, {})
+
+
+def test_while_a_request_is_put_in_line_none_of_its_jobs_is_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "SLICE", 2)
+    world = World(Policy(max_queued=10))
+    ask(world, *(a_job().having(held=True) for _ in range(8)))
+    state, seen = world.engine.state, set()
+    while world.engine.accepting.jobs or not state.jobs:
+        seen.add(world.engine.accepting.jobs + len(state.jobs))
+        assert world.clock.step()
+    assert seen == {8}

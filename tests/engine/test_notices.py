@@ -309,6 +309,24 @@ def test_a_card_that_our_job_leaves_idle_names_the_job() -> None:
     assert (notice.title, notice.level, notice.job) == ("GPU 0 is hardly used", "info", id_)
 
 
+def test_a_card_that_our_own_job_keeps_busy_stands_in_the_list_and_tells_nobody() -> None:
+    """That is what it was given the card for; a busy card of others is told."""
+    idle = GpuReading(0, "GPU-0", "NVIDIA A", size("24G"), size("4G"), 0.0, 60.0)
+    world = World(gpus=(idle, replace(idle, index=1, uuid="GPU-1")))
+    world.submit(a_job("train.py").needing("1G").on_gpu(1, "4G").lasting(3000))
+    world.advance(10)
+    [job] = world.engine.state.active.values()
+    [ours] = job.attempts[-1].devices
+    world.machine.gpus = tuple(replace(card, utilisation_pct=97.0) for card in world.machine.gpus)
+    world.advance(310)
+    severities = {view.card: view.severity for view in world.engine.alarms.views}
+    assert severities == {ours: "info", 1 - ours: "warning"}
+    assert [notice.title for notice in told(world)] == [f"GPU {1 - ours} is busy all the time"]
+    world.machine.gpus = tuple(replace(card, utilisation_pct=30.0) for card in world.machine.gpus)
+    world.advance(35)
+    assert [notice.title for notice in told(world)][1:] == [f"GPU {1 - ours} has time again"]
+
+
 def test_a_long_queue_is_an_alert_but_not_while_its_user_paused_it() -> None:
     world = World(cores=1)
     world.submit(*(a_job(f"j{n}").needing("1G").lasting(5000) for n in range(102)))

@@ -168,3 +168,12 @@ def test_a_reading_at_the_last_moment_puts_it_back_on_hold() -> None:
     assert world.status(held) == "held"
     world.advance(5)
     assert world.machine.started == []
+
+
+def test_forced_before_its_moment_it_starts_although_nobody_else_waits() -> None:
+    world = World()
+    [tomorrow] = world.submit(a_job().needing("1G").lasting(5).having(begin_at=world.clock.now() + 86_400.0))
+    [result] = start(world, tomorrow, force=True)
+    assert (result.answer, result.sentence) == (Answer.DONE, f"started job {tomorrow}")
+    world.advance(6)
+    assert world.status(tomorrow) == "succeeded"

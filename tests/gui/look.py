@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import pathlib
 import sys
-import tempfile
 import time
 
 _STARTED = time.perf_counter()
@@ -18,14 +17,8 @@ sys.path[:0] = [str(_ROOT / "app"), str(_ROOT / "tests")]
 
 from support.fake_desk import FakeDesk  # noqa: E402
 from support.gui_desk import a_busy_desk  # noqa: E402
-from tidegate.engine.ports import Desk  # noqa: E402
-from tidegate.gui.application import run  # noqa: E402
+from support.pictures import schemes, take  # noqa: E402
 from tidegate.gui.shell import Shell  # noqa: E402
-from tidegate.paths import find_paths  # noqa: E402
-from tidegate.settings import load  # noqa: E402
-from tidegate.submission.request import MachineFacts  # noqa: E402
-
-FACTS = MachineFacts(16, 64 * 1024**3, int(58.9 * 1024**3))
 
 
 def _memory_kib() -> int:
@@ -34,13 +27,9 @@ def _memory_kib() -> int:
 
 
 async def _pictures(shell: Shell, folder: pathlib.Path, stay_s: float) -> int:
-    from PySide6.QtCore import Qt
-    from PySide6.QtGui import QGuiApplication
-
     await asyncio.sleep(0.3)
     print(f"window after {time.perf_counter() - _STARTED:.2f} s, {_memory_kib() / 1024:.0f} MiB")
-    for name, scheme in (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark)):
-        QGuiApplication.styleHints().setColorScheme(scheme)
+    for name in schemes():
         shell.window.resize(1280, 820)
         shell.window.show_page("queue")
         await shell.grab(folder / f"queue-{name}.png")
@@ -92,25 +81,13 @@ def main() -> int:
     parser.add_argument("--stay", type=float, default=0.0)
     parser.add_argument("--empty", action="store_true")
     arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    desk = FakeDesk() if arguments.empty else a_busy_desk()
 
-    async def open_desk() -> Desk:
-        return desk
-
-    async def close_desk(_stop_jobs: bool) -> None:
-        return None
-
-    async def session(shell: Shell) -> int:
-        if arguments.empty:
-            return await _empty_pictures(shell, folder)
+    async def pictures(shell: Shell, folder: pathlib.Path) -> int:
         return await _pictures(shell, folder, arguments.stay)
 
-    with tempfile.TemporaryDirectory() as home:
-        paths = find_paths({"TIDEGATE_HOME": home})
-        paths.create()
-        return run(open_desk, close_desk, paths, load(paths), session=session, facts=lambda: FACTS)
+    if arguments.empty:
+        return take(FakeDesk(), arguments.folder, _empty_pictures)
+    return take(a_busy_desk(), arguments.folder, pictures)
 
 
 if __name__ == "__main__":

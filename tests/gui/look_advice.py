@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import sys
-import tempfile
 import time
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -16,16 +15,12 @@ sys.path[:0] = [str(_ROOT / "app"), str(_ROOT / "tests")]
 
 from support.fake_desk import FakeDesk  # noqa: E402
 from support.gui_desk import a_busy_desk  # noqa: E402
-from tidegate.engine.ports import ApplyHint, Desk, NoticeKind, NoticeOffer, ResolveConflict  # noqa: E402
+from support.pictures import SIZES, schemes, take  # noqa: E402
+from tidegate.engine.ports import ApplyHint, NoticeKind, NoticeOffer, ResolveConflict  # noqa: E402
 from tidegate.engine.views import WayView  # noqa: E402
-from tidegate.gui.application import run  # noqa: E402
 from tidegate.gui.inbox.words import NoticeFilter  # noqa: E402
 from tidegate.gui.shell import Shell  # noqa: E402
-from tidegate.paths import find_paths  # noqa: E402
-from tidegate.settings import load  # noqa: E402
-from tidegate.submission.request import MachineFacts  # noqa: E402
 
-FACTS = MachineFacts(16, 64 * 1024**3, int(58.9 * 1024**3))
 GIB = 1024**3
 
 
@@ -76,7 +71,7 @@ def a_desk() -> FakeDesk:
         detected_at=now - 4000,
     )
     desk.conflict(5)
-    desk.end_conflict(5, "Eval.py was paused by you.")
+    desk.end_conflict(5, "eval.py was paused by you")
     desk.hint(1, at=now - 900)
     desk.hint(
         2,
@@ -94,14 +89,10 @@ def a_desk() -> FakeDesk:
 
 
 async def _pictures(shell: Shell, folder: pathlib.Path) -> int:
-    from PySide6.QtCore import Qt
-    from PySide6.QtGui import QGuiApplication
-
     await asyncio.sleep(0.5)
     window = shell.window
-    for name, scheme in (("light", Qt.ColorScheme.Light), ("dark", Qt.ColorScheme.Dark)):
-        QGuiApplication.styleHints().setColorScheme(scheme)
-        for size, (width, height) in (("large", (1280, 820)), ("small", (900, 600))):
+    for name in schemes():
+        for size, (width, height) in SIZES.items():
             window.resize(width, height)
             window.show_page("queue")
             window.open_job("3")
@@ -133,25 +124,5 @@ def _raise_toasts(desk: FakeDesk) -> None:
     desk.notify(hint.title, hint.message, kind=NoticeKind.HINT, offers=(NoticeOffer("Ask for 2 GB", ApplyHint(1)),))
 
 
-def main() -> int:
-    folder = pathlib.Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    desk = a_desk()
-
-    async def open_desk() -> Desk:
-        return desk
-
-    async def close_desk(_stop_jobs: bool) -> None:
-        return None
-
-    async def session(shell: Shell) -> int:
-        return await _pictures(shell, folder)
-
-    with tempfile.TemporaryDirectory() as home:
-        paths = find_paths({"TIDEGATE_HOME": home})
-        paths.create()
-        return run(open_desk, close_desk, paths, load(paths), session=session, facts=lambda: FACTS)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(take(a_desk(), pathlib.Path(sys.argv[1]), _pictures))

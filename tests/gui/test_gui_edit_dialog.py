@@ -68,6 +68,19 @@ def test_it_shows_what_holds_and_sends_nothing_while_nothing_changed(desk, with_
     with_edit(test, priority=2, time_limit_s=5400.0, estimate=EstimateView(8 * GIB, "declared", 4.0, gpu))
 
 
+def test_what_was_said_of_time_is_taken_back_with_none(desk, with_edit):
+    async def test(_shell, dialog) -> None:
+        assert dialog.fields.text("deadline")
+        for text, sentence in (("", "Say none to take it back."), ("none", "")):
+            dialog.fields.set_text("deadline", text)
+            dialog.check()
+            assert dialog.fields._rows["deadline"].refusal.text() == sentence
+        assert dialog.changes == {"deadline": "none"}
+        assert dialog.save_button.isEnabled()
+
+    with_edit(test, deadline_at=time.time() + 5000)
+
+
 def test_what_was_shown_reads_back_as_the_same(desk):
     gpu = GpuView(2.0, None, None, "RTX 3090", text="2(RTX 3090)")
     begin = time.time() + 100000.0

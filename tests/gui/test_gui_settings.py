@@ -128,7 +128,10 @@ def test_every_setting_has_a_control_of_its_kind_with_its_value(opened) -> None:
                 assert behind == ("" if setting.kind in (Kind.SIZE, Kind.SECONDS) else setting.unit)
             if isinstance(row.control, ChoiceControl):
                 box = row.control.box
-                assert [box.itemData(index) for index in range(box.count())] == list(setting.choices)
+                assert [box.itemData(index) for index in range(box.count())] == [
+                    *(["auto"] if setting.automatic else []),
+                    *setting.choices,
+                ]
 
     opened(story)
 
@@ -648,10 +651,12 @@ def test_queues_have_their_titles_and_one_that_is_added_elsewhere_appears_and_go
         page.body.finish()
         assert page.body.section_buttons["queues.batch"].text() == "Queue: batch"
         assert not any(section.startswith("queues.render") for section in page.body.section_buttons)
-        await desk.change_settings({"queues.render.order": "5", "queues.render.max_running": "2"})
+        await desk.change_settings({"queues.render.max_running": "2", "queues.render.order": "5"})
         await eventually(lambda: "queues.render" in page.body.section_buttons)
         page.body.go_to("queues.render")
         card = next(card for card in page.body.cards if card.section == "queues.render")
+        keys = ["order", "strategy", "max_running", "memory", "cards", "backfill", "preempts"]
+        assert list(card.rows) == [f"queues.render.{key}" for key in keys]
         assert card.title.text() == "Queue: render"
         assert "tidegate queue remove" in " ".join(label.text() for label in card.findChildren(QLabel))
         assert not page.restore_all.isEnabled(), "restoring defaults takes no queue away"

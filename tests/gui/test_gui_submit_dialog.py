@@ -283,6 +283,21 @@ def test_the_engines_refusal_is_the_outcome(desk, with_dialog):
     with_dialog(test)
 
 
+def test_whether_it_should_make_its_deadline_is_said_before_it_is_submitted(desk, with_dialog, script):
+    async def preview(_submission):
+        late = a_job_view("?", outlook="will not make its deadline: about 40 min late")
+        return Preview(True, None, "starts at once", late)
+
+    desk.preview = preview
+
+    async def test(_shell, dialog) -> None:
+        await dialog.take_in([script])
+        await looked(dialog)
+        assert "Will not make its deadline: about 40 min late" in said(dialog)
+
+    with_dialog(test)
+
+
 # --- Submitting ---
 
 
@@ -294,7 +309,7 @@ def test_everything_written_reaches_the_engine_and_the_window_says_the_number(de
         for name, text in {"mem": "2G", "gpu": "none", "priority": "7"}.items():
             dialog.form.fields.set_text(name, text)
         values = {"name": "mine", "cpus": "2", "time": "2h", "after": "1", "begin": "now+2h", "retries": "3"}
-        values["queue"] = "batch"
+        values |= {"queue": "batch", "deadline": "now+9h", "retry-delay": "30s"}
         for name, text in values.items():
             dialog.form.more.set_text(name, text)
         dialog.hold.setChecked(True)
@@ -307,9 +322,11 @@ def test_everything_written_reaches_the_engine_and_the_window_says_the_number(de
         assert submission.held
         assert (spec.memory_bytes, spec.gpu, spec.priority) == (2 * 1024**3, None, 7)
         assert (spec.name, spec.cores, spec.time_limit_s, spec.retries) == ("mine", 2.0, 7200.0, 3)
-        assert spec.queue == "batch"
-        assert spec.after == (Dependency(JobId(1)),)
+        assert (spec.queue, spec.retry_delay_s) == ("batch", 30.0)
+        assert spec.deadline_at is not None
         assert spec.begin_at is not None
+        assert spec.deadline_at > spec.begin_at
+        assert spec.after == (Dependency(JobId(1)),)
         assert spec.environment is not None, "the environment was written down"
         assert shell.submitter._dialog is None
         assert shell.remembered.get(FOLDER, "") == os.path.dirname(script)

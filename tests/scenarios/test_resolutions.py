@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -10,7 +11,7 @@ from support.advice import AdvisedWorld, cards, doing, ways
 from support.world import JobBuilder, a_job, size
 from tidegate.core.conflicts import AdvicePolicy
 from tidegate.core.job import JobId, OnPreempt, Touches
-from tidegate.engine.ports import Answer, Command, Verb
+from tidegate.engine.ports import Answer, Command, CommandResult, Verb
 
 GIB = 1 << 30
 SAME_FILE = Touches(writes=("/data/out.csv",))
@@ -320,6 +321,26 @@ def test_switched_off_nothing_stays_open_and_nobody_rests_for_it() -> None:
     assert (world.conflicts, world.last_ended()) == ((), "Tidegate no longer looks for it.")
     world.advance(100)
     assert world.conflicts == ()
+
+
+def test_who_rests_for_one_that_ended_before_the_answer_goes_on() -> None:
+    world = AdvisedWorld()
+    ids = world.submit(a_writer("one"), a_writer("two"))
+    world.advance(10)
+    advisor = world.engine.advisor
+
+    async def resolve() -> CommandResult:
+        answer = asyncio.ensure_future(advisor.resolve(1))
+        await asyncio.sleep(0)
+        assert world.statuses(ids) == ["running", "paused"]
+        advisor.set_policy(AdvicePolicy(conflicts=False))
+        for _ in range(2):  # hints have their turn, too
+            advisor.look(world.clock.now() + 10)
+        return await answer
+
+    assert world.ask(resolve()).sentence == "conflict 1 has ended meanwhile"
+    world.advance(1)
+    assert world.statuses(ids) == ["running", "running"]
 
 
 # --- coming and going -----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from tidegate.core.machine import GpuReading, Mode
 from tidegate.core.policy import QUEUES, Policy, QueuePolicy
 from tidegate.core.resources import GIB
 from tidegate.core.strategies.resource_pooling import ResourcePooling
+from tidegate.engine.ports import Command, Verb
 
 RECLAIM_S = 20.0
 POOLS = "research=50 teaching=25"
@@ -243,3 +244,30 @@ def test_a_pool_with_demand_gets_its_share_within_a_quantum(data: st.DataObject)
                 ended = here.statuses(jobs).count("killed")
                 assert running(here, jobs) >= min(share, len(jobs) - ended), f"{name} has not got its own"
     assert {name: running(here, jobs) for name, jobs in ids.items()} == {"research": 4, "teaching": 2, "common": 2}
+
+
+def test_a_pool_whose_waiting_job_was_cancelled_waits_anew_the_next_time():
+    here = world()
+    lent = here.submit(*[of("research") for _ in range(8)])
+    here.advance(1.0)
+    [own] = here.submit(of("teaching"))
+    here.advance(RECLAIM_S / 2)
+    here.command(Command(Verb.CANCEL, (own,)))
+    here.advance(10 * RECLAIM_S)
+    here.submit(of("teaching"))
+    here.advance(RECLAIM_S / 2)
+    assert running(here, lent) == 8, "what was waited for long ago is not due at once"
+    here.advance(RECLAIM_S)
+    assert running(here, lent) == 7
+
+
+def test_of_those_that_give_back_enough_the_one_that_loses_least_work_does():
+    here = world("research=0 teaching=50")
+    wide = of("research", cores=4, memory="24G", on_preempt=OnPreempt.REQUEUE)
+    narrow = of("research", cores=1, memory="24G", on_preempt=OnPreempt.REQUEUE)
+    [older] = here.submit(narrow)
+    here.advance(10.0)
+    [younger] = here.submit(wide)
+    here.submit(of("teaching", memory="20G"))
+    here.advance(RECLAIM_S + 5.0)
+    assert (here.status(older), here.status(younger)) == ("queued", "running"), "core-seconds count, not seconds"

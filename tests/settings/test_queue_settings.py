@@ -58,7 +58,7 @@ def test_a_file_written_by_hand(paths: Paths) -> None:
             'queues.batch.preempts: there is no queue "nobody"; there are realtime',
         ),
         ("[queues.batch]\npreempts = 'batch'\n", "a queue cannot interrupt itself"),
-        ("[queues.batch]\nstrategy = 'fastest'\n", 'queues.batch.strategy: there is no strategy "fastest"; known are'),
+        ("[queues.batch]\nstrategy = 'fastest'\n", "is not accepted; write one of priority_based, fair_sharing"),
         ("queues = 3\n", "there is no such setting"),
         ("[queues]\nbatch = 3\n", "there is no such setting"),
     ],

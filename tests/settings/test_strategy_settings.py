@@ -76,7 +76,7 @@ def test_nonsense_is_refused_with_one_sentence_and_nothing_changes(
 
 
 def test_an_installed_strategy_is_a_choice(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours._installed.cache_clear()
+    ours.installed_strategies.cache_clear()
     import tidegate.plugins
 
     class Known:
@@ -91,4 +91,4 @@ def test_an_installed_strategy_is_a_choice(paths: Paths, monkeypatch: pytest.Mon
         with pytest.raises(SettingsError):
             write_value(paths, "strategy", "LCFS", {})
     finally:
-        ours._installed.cache_clear()
+        ours.installed_strategies.cache_clear()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ALL = Option("all", "Every job that this can be done to.", short="a")
-YES = Option("yes", "Do not ask; needed with --all where nobody can be asked.", short="y")
+YES = Option("yes", "Do not ask; needed where nobody can be asked.", short="y")
 WHOLE_QUEUE = ("pause", "resume")
 """Without ids these act on the queue itself."""
 

@@ -19,6 +19,7 @@ from tidegate.settings import (
     remove_values,
     write_values,
 )
+from tidegate.settings.queue_settings import PREFIX, queues_in, settings_of_own_queues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ def rows() -> list[dict[str, Any]]:
 
 
 def _set(_given: Given, words: list[str]) -> int:
-    set_value(*words)
+    name, text = words
+    queue = name.removeprefix(PREFIX).partition(".")[0] if name.startswith(PREFIX) else None
+    is_new = queue is not None and queue not in queues_in(row["name"] for row in rows())
+    set_value(name, text)
+    if is_new:
+        say(f"this made a new queue, {queue}; 'tidegate queue remove {queue}' takes it away.")
     return 0
 
 
@@ -169,7 +175,7 @@ def _check(given: Given, words: list[str]) -> int:
 def _find(name: str) -> Setting:
     setting = find_setting(name)
     if setting is None:
-        near = nearest(name, [entry.name for entry in SETTINGS])
+        near = nearest(name, [entry.name for entry in (*SETTINGS, *settings_of_own_queues([name]))])
         raise UsageError(
             f"there is no setting {name!r}; " + (f"did you mean {near}?" if near else "tidegate config lists them.")
         )

@@ -132,7 +132,7 @@ def parse(verb: Verb, words: Sequence[str]) -> Given:
             given.separated = True
             given.operands += words[position:]
             break
-        if len(word) < 2 or word[0] != "-":
+        if len(word) < 2 or word[0] != "-" or (word[1].isdigit() and word not in by_flag):
             given.operands.append(word)
             if verb.command_follows:
                 given.operands += words[position:]
@@ -196,11 +196,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def one_of(words: Sequence[str]) -> str:
+def one_of(words: Sequence[str], joined: str = "or") -> str:
     """``a, b or c``."""
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+    return f"{', '.join(words[:-1])} {joined} {words[-1]}"
 
 
 def help_text(verb: Verb, summary: str, aliases: Sequence[str] = ()) -> str:

@@ -49,7 +49,7 @@ def remove(given: Given, name: str) -> int:
     settings = rows()
     queues = _queues(settings)
     if name not in queues:
-        raise Failure(connection.NO_SUCH_ID, f"There is no queue {name!r}; there are {one_of(queues)}.")
+        raise Failure(connection.NO_SUCH_ID, f"There is no queue {name!r}; there are {one_of(queues, 'and')}.")
     before = [row for row in settings if row["key"] == "preempts" and name in names_of(row["value"])]
     if before:
         row = before[0]
@@ -57,7 +57,7 @@ def remove(given: Given, name: str) -> int:
         raise Failure(connection.REFUSED, f"{text}; take {name} out of {row['name']} first.")
     jobs = _jobs_in(name)
     if jobs:
-        text = f"{counted(jobs, 'job')} of the queue {name} would go on as default ones"
+        text = f"{counted(jobs, 'job')} of the queue {name} would go on in default"
         confirm(given, f"{text}; queue remove", f"{text}. Remove it?")
     reset_values([row["name"] for row in settings if row["section"] == PREFIX + name and row["source"] != "default"])
     _put(given, name, f"removed the queue {name}" + (f"; {counted(jobs, 'job')} went to default" if jobs else ""))

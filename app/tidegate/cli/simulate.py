@@ -53,7 +53,9 @@ def _simulate(given: Given) -> int:
     names = known if given.flag("all") or (one == AUTO and not given.flag("strategy")) else [one]
     if names[0] not in known:
         near = nearest(names[0], known)
-        hint = f"did you mean {near}?" if near else f"there {'is' if len(known) == 1 else 'are'} {one_of(known)}."
+        hint = (
+            f"did you mean {near}?" if near else f"there {'is' if len(known) == 1 else 'are'} {one_of(known, 'and')}."
+        )
         raise UsageError(f"--strategy {names[0]} is not known; {hint}")
     workload = _workload(given, numbers["newest"])
     scenario = Scenario(
@@ -255,8 +257,15 @@ def measure_cells(found: Mapping[str, Any]) -> list[str]:
         duration(found["p95_wait_s"]),
         "-" if found["mean_slowdown"] is None else f"{found['mean_slowdown']:.2f}",
         str(found["preemptions"]),
-        f"{found['work_lost_core_s'] / 3600:.1f} core h" if found["work_lost_core_s"] else "0",
+        _core_hours(found["work_lost_core_s"]),
     ]
+
+
+def _core_hours(core_s: float) -> str:
+    """What is lost but little is not nothing."""
+    if 0.0 < core_s < 180.0:
+        return "< 0.1 core h"
+    return f"{core_s / 3600:.1f} core h" if core_s else "0"
 
 
 def _say_left_out(reports: list[Report], cores: int) -> None:

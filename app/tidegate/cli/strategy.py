@@ -151,7 +151,8 @@ def _changed(before: View, after: View) -> str:
         for queue in each["queues"]
         if each["name"] != now
     ]
-    return f"waiting jobs go by {now} from now on, not by {before['in_use']}{'; ' + ', '.join(own) if own else ''}."
+    instead = f", not by {before['in_use']}" if before["in_use"] != now else f", whatever {AUTO} would find"
+    return f"waiting jobs go by {now} from now on{instead}{'; ' + ', '.join(own) if own else ''}."
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ RESOURCES = (
     Option("name", "What to call it.", value="NAME"),
     Option("after", "Start after these jobs have succeeded: 7, or any:7, failed:7.", value="IDS", many=True),
     Option("begin", "Not before: 22:00, now+2h, or an ISO 8601 moment.", value="MOMENT"),
-    Option("deadline", "When it should be done.", value="MOMENT"),
+    Option("deadline", "When it should be done; whether it will be is answered at once.", value="MOMENT"),
     Option("retries", "How often to run it again when it fails.", value="N"),
     Option("retry-delay", "How long to wait before that, twice as long each time up to 1h: 30s.", value="TIME"),
     Option("label", "A word to find it by.", value="WORD", many=True),
@@ -85,6 +85,8 @@ def raw_options(given: Given, engine: Client) -> dict[str, str | list[str]]:
 
 def _dependencies(engine: Client, text: str) -> str:
     """``any:@,7`` with the last job's id for @, and always with its condition, which would else be the one before."""
+    if text.strip().lower() == "none":
+        return text
     words = []
     for word in text.split(","):
         condition, colon, id = word.strip().rpartition(":")

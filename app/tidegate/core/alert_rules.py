@@ -64,6 +64,7 @@ class AlertRule:
 
     ``slack`` is the hysteresis as a share of the line: it is over only that far on the good side of it.
     ``outranked_by`` names a graver rule of the same subject that, while it alerts, makes this one needless to say.
+    ``of_ours`` is how grave it is where a job of ours is the cause, if that is something else.
     """
 
     name: str
@@ -77,6 +78,10 @@ class AlertRule:
     advice: str = ""
     below: bool = False
     outranked_by: str | None = None
+    of_ours: Severity | None = None
+
+    def severity_of(self, measured: Measured) -> Severity:
+        return self.severity if self.of_ours is None or measured.job is None else self.of_ours
 
     def beyond(self, value: float, line: float) -> bool:
         return value < line if self.below else value > line
@@ -125,12 +130,12 @@ def _of_card(card: CardFacts, value: float | None, job: JobId | None = None) -> 
 
 
 def _utilisation(facts: AlertFacts) -> Iterable[Measured]:
-    return (_of_card(card, card.utilisation_pct) for card in facts.cards)
+    return (_of_card(card, card.utilisation_pct, card.holder) for card in facts.cards)
 
 
 def _utilisation_of_ours(facts: AlertFacts) -> Iterable[Measured]:
     """Only while one of our jobs sits on the card: else the rule would nag on every idle machine."""
-    return (_of_card(card, card.utilisation_pct, card.holder) for card in facts.cards if card.holder is not None)
+    return (measured for measured in _utilisation(facts) if measured.job is not None)
 
 
 def _memory(facts: AlertFacts) -> Iterable[Measured]:
@@ -183,6 +188,7 @@ RULES: tuple[AlertRule, ...] = (
         "{what} has time again",
         _percent,
         "Jobs that share it slow each other down.",
+        of_ours=Severity.INFO,
     ),
     AlertRule(
         "GPULowUtilization",

@@ -125,7 +125,7 @@ class AlertWatch:
         found = [
             ActiveAlert(
                 track.rule.name,
-                track.rule.severity,
+                track.rule.severity_of(track.measured),
                 track.measured.card,
                 track.measured.service,
                 track.since,
@@ -196,7 +196,7 @@ class AlertWatch:
             return None
         track.since = now - track.held_s
         title, text = rule.heading(measured), rule.text(measured, value, limit)
-        return AlertRaised(now, rule.name, measured.subject, rule.severity, title, text, measured.job)
+        return AlertRaised(now, rule.name, measured.subject, rule.severity_of(measured), title, text, measured.job)
 
     def _outranked(self, rule: AlertRule, measured: Measured) -> bool:
         graver = self._tracks.get((rule.outranked_by or "", measured.subject))
@@ -227,4 +227,4 @@ def _ended(track: _Track, now: float, gone: bool) -> AlertEnded:
     rule, measured = track.rule, track.measured
     lasted = format_duration(max(0.0, now - track.since)) if track.since is not None else ""
     title, text = rule.ended_heading(measured), f"It lasted {lasted}."
-    return AlertEnded(now, rule.name, measured.subject, rule.severity, title, text, gone)
+    return AlertEnded(now, rule.name, measured.subject, rule.severity_of(measured), title, text, gone)

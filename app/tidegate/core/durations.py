@@ -11,10 +11,16 @@ OVERDUE_SHARE = 0.1
 def expected_duration_s(spec: JobSpec, profile: Profile | None) -> float | None:
     """Seconds of running time not to be exceeded by nine runs in ten; at most its time limit; None when nothing is
     known."""
-    learned = profile.reserved_duration_s if profile is not None else None
-    if learned is None or spec.time_limit_s is None:
-        return learned if learned is not None else spec.time_limit_s
-    return min(learned, spec.time_limit_s)
+    return _at_most(profile.reserved_duration_s if profile is not None else None, spec.time_limit_s)
+
+
+def usual_duration_s(spec: JobSpec, profile: Profile | None) -> float | None:
+    """The same, but the median of earlier runs: half of them took longer."""
+    return _at_most(profile.typical_duration_s if profile is not None else None, spec.time_limit_s)
+
+
+def _at_most(learned_s: float | None, limit_s: float | None) -> float | None:
+    return min((each for each in (learned_s, limit_s) if each is not None), default=None)
 
 
 def expected_end_at(job: Job, profile: Profile | None, now: float) -> float | None:

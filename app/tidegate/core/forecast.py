@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 from tidegate.core import events as e
 from tidegate.core.actions import Action, Kill, Pause, Resume, Start, Terminate
-from tidegate.core.durations import OVERDUE_SHARE
-from tidegate.core.job import Job, JobId, JobSpec, Paused, Running, RunRef, Starting, Stopping, twin
+from tidegate.core.durations import OVERDUE_SHARE, usual_duration_s
+from tidegate.core.job import Job, JobId, Paused, Running, RunRef, Starting, Stopping, twin
 from tidegate.core.planner import plan
-from tidegate.core.prediction import Profile
 from tidegate.core.resources import EstimateSource
 from tidegate.core.state import FORKED_WAITING, State
 from tidegate.core.texts import format_duration, format_moment
@@ -58,13 +57,6 @@ def forecasting(
         return ahead.spans
 
     return go_on
-
-
-def usual_duration_s(spec: JobSpec, profile: Profile | None) -> float | None:
-    """The median of earlier runs, at most the time limit; that, when there were none; None: nobody knows."""
-    typical = profile.typical_duration_s if profile is not None else None
-    known = [each for each in (typical, spec.time_limit_s) if each is not None]
-    return min(known, default=None)
 
 
 class _Ahead:
@@ -202,7 +194,7 @@ def deadline_sentence(deadline_at: float, spans: Iterable[Span | None], now: flo
     if late_s > 0:
         return f"will not make its deadline: about {_about(late_s)} late", True
     if len(known) < len(ends) or not ends:
-        return "whether it makes its deadline cannot be said: not all durations that it takes are known", False
+        return "may or may not make its deadline: not all durations that it takes are known", False
     by = format_moment(max(known), now)
     return f"should be done by {by}, {_about(-late_s)} before its deadline", False
 

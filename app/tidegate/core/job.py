@@ -369,6 +369,11 @@ def worked_core_s(job: Job, now: float) -> float:
     return max(0.0, until - attempt.started_at - attempt.paused_s) * (job.estimate.cores if job.estimate else 1.0)
 
 
+def waited_s(job: Job, now: float) -> float:
+    """Since it was submitted, at least 0: by a clock that was set back it may come from a time ahead."""
+    return max(0.0, now - job.submitted_at)
+
+
 _FIELDS_OF_A_JOB = attrgetter(*(each.name for each in fields(Job)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tidegate.core import events as e
 from tidegate.core.estimates import holding, other_programs_bytes
-from tidegate.core.job import CardUse, Job, Paused, Queued, Running, Starting, Stopping, Usage
+from tidegate.core.job import CardUse, Held, Job, Paused, Queued, Running, Starting, Stopping, Usage
 from tidegate.core.machine import MachineReading
 from tidegate.core.modes import observe, smoothed
 from tidegate.core.state import State
@@ -151,12 +151,15 @@ def apply_clock_rebased(state: State, event: e.ClockRebased) -> None:
     machine.last_thaw_at = moved(machine.last_thaw_at)
     machine.answered_thaw_at = moved(machine.answered_thaw_at)
     state.usage.rebase(jump)
+    state.memories = {}  # moments in them are of the old clock
     for job in list(state.parked.values()):
         if isinstance(job.status, Queued) and job.status.not_before is not None:
             state.unpark(job)
             job.status = replace(job.status, not_before=job.status.not_before + jump)
             state.park(job)
             state.touched[job.id] = None
+    if jump < 0:
+        _wait_on(state, jump)
     for job in state.active.values():
         job.settle_since = moved(job.settle_since)
         job.thaws = tuple(moment + jump for moment in job.thaws)
@@ -166,10 +169,19 @@ def apply_clock_rebased(state: State, event: e.ClockRebased) -> None:
         # Time limits count from the start less what was paused: the jump is nobody's running time, in either direction.
         job.attempts = (*job.attempts[:-1], replace(attempt, paused_s=attempt.paused_s + jump))
         match job.status:
-            case Paused():
+            case Paused() | Running():
                 job.status = replace(job.status, since=job.status.since + jump)
             case Stopping(kill_at=float(kill_at)):
                 job.status = replace(job.status, since=job.status.since + jump, kill_at=kill_at + jump)
             case _:
                 pass
         state.touched[job.id] = None
+
+
+def _wait_on(state: State, jump: float) -> None:
+    """The clock was set back: nobody waits from a time ahead, or all who come later would be taken first."""
+    for job in state.jobs.values():
+        if isinstance(job.status, Queued | Held):
+            job.status = replace(job.status, since=job.status.since + jump)
+            state.touched[job.id] = None
+    state.form_line()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from tidegate.core import backfill
 from tidegate.core.actions import Action, Pause, Resume, Start, Terminate
 from tidegate.core.admission import Ledger, expected, failing, open_ledger
-from tidegate.core.explain import explain_all
+from tidegate.core.explain import Holder, explain_all
 from tidegate.core.job import Job, JobId, OnPreempt, Outcome, Paused, PauseReason, Running, time_limit_at
 from tidegate.core.line import Section
 from tidegate.core.machine import Mode
@@ -18,7 +19,7 @@ from tidegate.core.reasons import WaitCode, WaitReason
 from tidegate.core.resources import Estimate
 from tidegate.core.state import FALLBACK_STRATEGY, State, what_it_raised
 from tidegate.core.strategies.priority_based import PriorityBased
-from tidegate.core.strategies.protocol import Choice, Choosing, Strategy, Turn, tell
+from tidegate.core.strategies.protocol import Choosing, Strategy, Turn, tell
 from tidegate.core.thawing import may_return, next_thaw
 
 # How many jobs behind a closed gate get the reason written down.
@@ -33,21 +34,23 @@ CLOSES = frozenset({WaitCode.WORKERS, WaitCode.CPU_BUSY})
 
 def plan(state: State, now: float) -> Plan:
     """Decide who starts and who resumes now, why the others wait, and when time alone changes that."""
-    if not len(state.line) and not any(isinstance(job.status, Paused) for job in state.active.values()):
-        return _nobody_waits(state, now)
+    waiting = len(state.line) or state.forced or any(isinstance(job.status, Paused) for job in state.active.values())
+    # A strategy that remembers something is asked even so: it may be over now.
+    if not waiting and not state.memories:
+        return Plan((), _waits(state, lambda: open_ledger(state, now), lambda _job: None), _wake_at(state, now, ()))
     planning = _Planning(state, now)
     planning.decide()
     return planning.result()
 
 
-def _nobody_waits(state: State, now: float) -> Plan:
-    """Nothing is to be decided; the reasons of parked jobs are still there to be looked up."""
+def _waits(state: State, ledger: Callable[[], Ledger], holder: Holder) -> Waits:
+    """The reasons of those in line and of the parked ones, made when they are looked up."""
 
     def look_up(id: JobId) -> tuple[WaitReason, ...]:
         job = state.jobs.get(id)
-        return () if job is None else explain_all(state, job, open_ledger(state, now), lambda _job: None)
+        return () if job is None else explain_all(state, job, ledger(), holder)
 
-    return Plan((), Waits(look_up, lambda: iter(list(state.parked))), _wake_at(state, now, ()))
+    return Waits(look_up, lambda: chain(state.line, state.parked))
 
 
 class _Planning:
@@ -75,15 +78,10 @@ class _Planning:
 
     def result(self) -> Plan:
         state, turns = self._state, self._turns
-
-        def look_up(id: JobId) -> tuple[WaitReason, ...]:
-            job = state.jobs.get(id)
-            return () if job is None else explain_all(state, job, self._ledger, self._holder)
-
         remembered = tuple((number, turn.memory) for number, turn in turns.items() if turn.remembered)
         return Plan(
             tuple(self._actions),
-            Waits(look_up, lambda: _waiting(state)),
+            _waits(state, lambda: self._ledger, self._holder),
             _wake_at(state, self._now, turns.values()),
             tuple(self._blocked),
             remembered,
@@ -119,7 +117,7 @@ class _Planning:
             elif choice in started or choice in self._state.forced:
                 done = True
             else:
-                job = self._state.jobs[choice]
+                job = self._offered(section, choice)
                 self._returning.let_go_on_before((section.order, job.spec.priority))
                 code = self._try(strategy, turn, job)
                 done = code is None
@@ -134,6 +132,13 @@ class _Planning:
                     if blocked == BLOCKED_KINDS:
                         return
             choice = tell(choosing, done)
+
+    def _offered(self, section: Section, id: JobId) -> Job:
+        """The job, if it is this strategy's to start: one that runs or is held may not start, whoever offers it."""
+        job = self._state.jobs.get(id)
+        if job is None or id not in self._state.line or self._state.section_of(job.spec.queue) is not section:
+            raise ValueError(f"it offered job {id}, which does not wait in its queues")
+        return job
 
     def _try(self, strategy: Strategy, turn: Turn, job: Job) -> WaitCode | None:
         """Start it if admission and the strategy's backfill rule agree; else the reason that tells most."""
@@ -172,9 +177,8 @@ class _Planning:
                 self._ledger.stand_down(self._state.active[action.id])
         return failing(self._state, job, figure, self._ledger, gates=False) if room else (codes, ())
 
-    def _carry(self, section: Section, action: Choice) -> bool:
+    def _carry(self, section: Section, action: Pause | Resume | Terminate) -> bool:
         """A rotation: done if it makes sense as things stand in this plan."""
-        assert not isinstance(action, JobId)
         job = self._state.active.get(action.id)
         if job is None:
             return False
@@ -263,11 +267,6 @@ def _wake_at(state: State, now: float, turns: Iterable[Turn]) -> float | None:
             if limit is not None:
                 moments.append(limit)
     return min((moment for moment in moments if moment > now), default=None)
-
-
-def _waiting(state: State) -> Iterator[JobId]:
-    yield from state.line
-    yield from state.parked
 
 
 class _Returning:

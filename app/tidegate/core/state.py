@@ -220,11 +220,7 @@ class State:
         other.memories = dict(self.memories)
         other.usage = self.usage.copy()
         now = self.machine.reading.at if self.machine.reading is not None else 0.0
-        try:
-            first = list(islice(in_order(self, now), FORKED_WAITING))
-        except Exception:  # noqa: BLE001 (whatever a strategy raises: the next plan finds it and says so)
-            first = list(islice(self.line, FORKED_WAITING))
-        for id in first:
+        for id in list(islice(in_order(self, now), FORKED_WAITING)):
             job = twin(self.jobs[id])
             other.jobs[id] = job
             other.stand_in_line(job, self.line.group_of(id))
@@ -291,7 +287,7 @@ class State:
         self.queues.setdefault(DEFAULT_QUEUE, QueuePolicy(DEFAULT_QUEUE))
         self.strict_queues = {name for name, queue in self.queues.items() if not queue.backfill}
         self.limited_queues = {name: queue for name, queue in self.queues.items() if queue.is_limited}
-        made = {name: self._make(name) for name in {self.strategy_of(queue) for queue in self.queues.values()}}
+        made = {name: self._make(name) for name in dict.fromkeys(map(self.strategy_of, self.queues.values()))}
         together: dict[tuple[int, str], list[str]] = {}
         for queue in self.queues.values():
             together.setdefault((queue.order, self.strategy_of(queue)), []).append(queue.name)

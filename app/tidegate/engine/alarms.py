@@ -62,17 +62,19 @@ class Alarms:
                 self._engine.telling.tell(notice)
 
     def _told_otherwise(self, event: AlertEvent) -> bool:
-        """A conflict of jobs on that card says the same, with names and a way out; the alert stands in the list."""
+        """Such an alert only stands in the list: a card that our own job keeps busy is what one wants, and a conflict
+        of jobs on that card says the same, with names and a way out."""
         key = (event.name, event.subject)
         if isinstance(event, AlertEnded):
             untold = key in self._untold
             self._untold.discard(key)
             return untold
         cards = {view.resource.replace("gpu:", "GPU ") for view in self._engine.advisor.conflicts}
-        if event.name not in OF_CROWDED_CARDS or event.subject not in cards:
-            return False
-        self._untold.add(key)
-        return True
+        busy_with_ours = event.name == "GPUHighUtilization" and event.job is not None
+        if busy_with_ours or (event.name in OF_CROWDED_CARDS and event.subject in cards):
+            self._untold.add(key)
+            return True
+        return False
 
     def _facts(self, now: float) -> AlertFacts:
         state = self._engine.state

@@ -58,6 +58,7 @@ class Conflicts:
 
     def rebase(self, jump_s: float) -> None:
         self.book.lasting.rebase(jump_s)
+        self._shown_at.clear()
         for key, settlement in self.settlements.items():
             self.settlements[key] = replace(settlement, since=settlement.since + jump_s)
         self._told = {key: (id, loud, at + jump_s) for key, (id, loud, at) in self._told.items()}
@@ -207,6 +208,9 @@ class Conflicts:
             do_steps(self._engine, settling.let_go(self._engine.state, before))
         results = await run_steps(self._engine, chosen.steps, settling.why(chosen))
         if self.book.key_of(id) is None:
+            in_vain = settling.begin(chosen, _done(results), now)
+            if in_vain is not None:
+                do_steps(self._engine, settling.let_go(self._engine.state, in_vain))
             return CommandResult(None, Answer.DONE, f"conflict {id} has ended meanwhile")
         return self._settled(key, chosen, results, self._engine.clock.now(), "by you")
 
@@ -217,7 +221,7 @@ class Conflicts:
         if not done:
             return CommandResult(None, Answer.REFUSED, "; ".join(result.sentence for result in results))
         said = "; ".join(result.sentence for result in done)
-        settlement = settling.begin(way, {result.id for result in done if result.id is not None}, now)
+        settlement = settling.begin(way, _done(done), now)
         if settlement is None:
             self._close(key, now, f"Settled {by}: {said}.")
             return CommandResult(None, Answer.DONE, f"settled conflict {id}: {said}")
@@ -240,6 +244,10 @@ class Conflicts:
                 self.settlements[key] = turned
                 do_steps(self._engine, steps, settling.TURN)
                 self._show_again(key, now)
+
+
+def _done(results: list[CommandResult]) -> set[JobId]:
+    return {result.id for result in results if result.answer is Answer.DONE and result.id is not None}
 
 
 def _ways(conflict: Conflict) -> tuple[WayView, ...]:

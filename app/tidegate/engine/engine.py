@@ -194,6 +194,7 @@ class Engine:
             self.record(e.ClockRebased(self.clock.now(), jump))
             self.alarms.rebase(jump)
             self.advisor.rebase(jump)
+            self.strategist.rebase(jump)
             reading = replace(reading, at=reading.at + jump)  # it was taken by the clock as it was
         usage = []
         for used in sample.usage:
@@ -271,9 +272,9 @@ class Engine:
             if self._sample is not None:
                 self._note_blocked(decided, now)
             self.hands.carry_out(decided.actions, now)
-            self.relay.run(decided, now)
             self.plan = decided
             self._wake_at(decided.wake_at)
+            self.relay.run(decided, now)
         except Exception:
             self.planner_failures += 1
             log.exception("the planner failed; nothing new starts in this tick")

@@ -43,6 +43,7 @@ class Hints:
 
     def rebase(self, jump_s: float) -> None:
         self.book.lasting.rebase(jump_s)
+        self._shown_at.clear()
         self._told_at = {key: at + jump_s for key, at in self._told_at.items()}
 
     def look(self, plan: Plan, now: float) -> None:

@@ -31,11 +31,15 @@ def check_intake(engine: Engine, submissions: Sequence[Submission]) -> None:
     """Raise EngineUnwilling when nothing can be accepted now."""
     if engine.state.journal_error is not None:
         raise EngineUnwilling(f"nothing can be accepted: the journal cannot be written ({engine.state.journal_error})")
-    wanted = sum(len(s.array_indices) if s.array_indices else 1 for s in submissions)
+    wanted = _jobs_in(submissions)
     most = engine.state.policy.max_queued
     waiting = engine.state.queued_count + engine.accepting.jobs
     if waiting + wanted > most:
         raise EngineUnwilling(f"{waiting} jobs wait already and {wanted} more would be over max_queued = {most}")
+
+
+def _jobs_in(submissions: Sequence[Submission]) -> int:
+    return sum(1 if each.array_indices is None else len(each.array_indices) for each in submissions)
 
 
 def refusal(engine: Engine, submission: Submission, known: Callable[[JobId], bool]) -> str | None:
@@ -83,12 +87,15 @@ def _accepting(
     known: Callable[[JobId], bool],
     done: Callable[[list[Submitted] | EngineUnwilling], None],
 ) -> Generator[None, None, None]:
+    # Counted from here on, for others may be accepted between the slices.
+    engine.accepting.jobs += _jobs_in(submissions)
     refusals: list[str | None] = []
     for some in _slices(submissions):
         refusals += [refusal(engine, submission, known) for submission in some]
         if len(refusals) < len(submissions):
             yield
     if any(refusals):
+        engine.accepting.jobs -= _jobs_in(submissions)
         warnings = [submission.warnings for submission in submissions]
         done([Submitted(None, why, notes) for why, notes in zip(refusals, warnings, strict=True)])
         return
@@ -104,20 +111,20 @@ def _accepting(
         for submission in some:
             answers.append(_numbered(engine, submission, now, keys, events))
         records += [_record(event) for event in events[accepted:]]
-        engine.accepting.jobs += len(events) - accepted
+    engine.accepting.jobs -= _jobs_in(submissions) - len(events)  # less those whose key another one has
 
-    def accepted_or_not() -> None:
-        engine.accepting.jobs -= len(events)
+    def free_keys() -> None:
         for key in keys:
             del engine.accepting.keys[key]
 
     def applied() -> None:
-        accepted_or_not()
+        free_keys()
         done(answers)
 
     def committed(error: str | None) -> None:
         if error is not None:
-            accepted_or_not()
+            engine.accepting.jobs -= len(events)
+            free_keys()
             engine.writer.journal_failed(error)
             done(EngineUnwilling(f"not accepted: {error}"))
             return
@@ -161,6 +168,7 @@ def _applying(
             if engine.state.jobs[event.id].outcome is None:
                 # Its row was just written; only a change from here on is news to the journal.
                 engine.store.unsaved.pop(event.id, None)
+        engine.accepting.jobs -= len(some)
     applied()
     engine.tick()
 

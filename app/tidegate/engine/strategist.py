@@ -13,7 +13,7 @@ from tidegate.core.machine import Mode
 from tidegate.core.state import AUTO, FALLBACK_STRATEGY
 from tidegate.core.switching import Rehearsed, judge
 from tidegate.core.texts import as_sentence
-from tidegate.engine.ports import Notice, NoticeKind, Rehearsal, TickRecord
+from tidegate.engine.ports import Notice, NoticeKind, Rehearsal
 from tidegate.engine.views import AutoView
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Strategist:
             return
         for name in switched_off.keys() - self._told.keys():
             text = self._sentence(name, switched_off[name])
-            self._engine.writer.note_tick(TickRecord(now, "strategy", text))
+            self._engine.note("strategy", text, now)
             title = f"The strategy {name} was switched off"
             self._engine.telling.tell(Notice(now, title, text, level="error", kind=NoticeKind.ENGINE))
         self._told = dict(switched_off)
@@ -67,6 +67,11 @@ class Strategist:
             self.auto = replace(self.auto, looked_at=now)  # the clock was set back meanwhile
         if self.auto.strategy != self._engine.state.chosen:
             self._engine.store.apply(e.StrategyChosen(now, self.auto.strategy, self.auto.why or ""))
+
+    def rebase(self, jump_s: float) -> None:
+        """The clock jumped: the next replay is as far away as it was."""
+        if self.auto.looked_at is not None:
+            self.auto = replace(self.auto, looked_at=self.auto.looked_at + jump_s)
 
     def look(self, now: float) -> None:
         """With a timed sample: replay what was recorded, once an hour at most and only while the machine is at ease."""

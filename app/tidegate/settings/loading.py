@@ -242,7 +242,7 @@ def combine(
 
 
 def read_file(file: Path, *, must_exist: bool = False) -> dict[str, object]:
-    """What a TOML file holds, by section; raises SettingsError with one sentence when it cannot be read or is no TOML."""
+    """What a TOML file holds, by section; raises SettingsError with a sentence when it is no TOML or not readable."""
     import tomllib
 
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from tidegate.settings.setting import Setting
+from tidegate.settings.strategy_settings import STRATEGY_CHOICES, installed_strategies
 from tidegate.settings.values import Kind, Value
 
 PREFIX = "queues."
@@ -33,13 +35,22 @@ def _settings_of(queue: str) -> tuple[Setting, ...]:
         low = None if high is None else {"order": 0, "memory": 2**20}.get(key, 1)
         return Setting(f"{section}.{key}", section, kind, default, label, text, "", low, high, automatic=auto)
 
+    def strategy() -> Setting:
+        made = setting(
+            "strategy",
+            Kind.CHOICE,
+            None,
+            "Strategy",
+            "In which order its jobs are taken.",
+            auto="the machine's strategy",
+        )
+        return replace(made, choices=STRATEGY_CHOICES[:-1], more_choices=installed_strategies)
+
     return (
         setting(
             "order", Kind.COUNT, _BUILT_IN_ORDER.get(queue, 10), "Order", "The queue with the lowest goes first.", 1000
         ),
-        setting(
-            "strategy", Kind.TEXT, None, "Strategy", "In which order its jobs are taken.", auto="the machine's strategy"
-        ),
+        strategy(),
         setting(
             "max_running", Kind.COUNT, None, "Jobs at once, at most", "Paused ones do not count.", 10000, "no limit"
         ),
@@ -115,18 +126,9 @@ def contradictions(values: Mapping[str, Value]) -> list[str]:
     queues = queues_in(values)
     errors = []
     for queue in queues:
-        mine = queue_values(values, queue)
-        for other in names_of(mine["preempts"]):
+        for other in names_of(queue_values(values, queue)["preempts"]):
             if other not in queues:
                 errors.append(f'{PREFIX}{queue}.preempts: there is no queue "{other}"; there are {", ".join(queues)}.')
             elif other == queue:
                 errors.append(f"{PREFIX}{queue}.preempts: a queue cannot interrupt itself.")
-        strategy = mine["strategy"]
-        if strategy is not None:
-            from tidegate.plugins import KnownStrategies
-
-            known = KnownStrategies()
-            if strategy not in known:
-                text = f'there is no strategy "{strategy}"; known are {", ".join(known)}.'
-                errors.append(f"{PREFIX}{queue}.strategy: {text}")
     return errors

@@ -19,7 +19,7 @@ STRATEGY_SECTIONS: dict[str, str] = {
 
 
 @lru_cache(maxsize=1)
-def _installed() -> tuple[str, ...]:
+def installed_strategies() -> tuple[str, ...]:
     from tidegate.plugins import KnownStrategies
 
     return tuple(name for name in KnownStrategies() if name not in STRATEGY_CHOICES)
@@ -43,7 +43,7 @@ STRATEGY = Setting(
     "Strategy",
     "In which order waiting jobs start; queues may have their own. Auto takes what did best here.",
     choices=STRATEGY_CHOICES,
-    more_choices=_installed,
+    more_choices=installed_strategies,
 )
 
 PLUGIN_OPTIONS = Setting(

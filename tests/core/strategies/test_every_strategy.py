@@ -204,3 +204,18 @@ def test_paused_jobs_have_their_turn_behind_ever_so_many_refused_ones(monkeypatc
     world.run(until=77.0)
     assert passing in world.ended
     assert paused in world.ended, "nobody else can run, so it does"
+
+
+@every
+def test_a_clock_that_was_set_back_puts_nobody_behind_all_that_come_later(name: str) -> None:
+    year = 365 * 86_400.0
+    world = QuickWorld(Policy(strategy=name), cores=1, now=year)
+    world.submit(60.0, at=year)
+    old = world.submit(60.0, at=year, priority=4)
+    world.run(until=year)
+    world.now = 0.0
+    apply(world.state, e.ClockRebased(0.0, -year))
+    young = JobId(50)
+    spec = replace(world.state.jobs[old].spec, command=("later",), priority=6)
+    apply(world.state, e.JobSubmitted(1.0, young, spec, 50, False))
+    assert list(in_order(world.state, 2.0)) == [old, young]

@@ -34,7 +34,7 @@ class ShortestFirst:
 
     def __init__(self, options: Mapping[str, object]) -> None:
         """``options`` has the settings of all strategies by their full names; Options reads those of one."""
-        self.unknown_s = Options("shortest_first", options).seconds("unknown_s", UNKNOWN_S)
+        self.unknown_s = Options("shortest_first", options).number("unknown_s", UNKNOWN_S)
 
     def lane(self, job: Job) -> int:
         """One lane: the order of two jobs never changes while they wait."""

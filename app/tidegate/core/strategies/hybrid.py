@@ -17,7 +17,7 @@ from typing import ClassVar
 from tidegate.core import backfill
 from tidegate.core.durations import expected_duration_s
 from tidegate.core.fair_share import Accounts
-from tidegate.core.job import Job, JobSpec
+from tidegate.core.job import Job, JobSpec, waited_s
 from tidegate.core.line import Lane, OrderKey
 from tidegate.core.resources import GIB, Estimate
 from tidegate.core.strategies.options import Options
@@ -66,16 +66,16 @@ class Hybrid:
 
     def choose(self, turn: Turn) -> Choosing:
         shares = Shares(turn)
-        lanes = {str(lane.key[0]): lane for lane in turn.lanes()}  # type: ignore[index]
-        due = sum(self.accounts.weight(account) for account in lanes)
-        total = sum(shares.of(account) for account in lanes) or 1.0
+        accounts = dict.fromkeys(str(lane.key[0]) for lane in turn.lanes())  # type: ignore[index]
+        due = sum(self.accounts.weight(account) for account in accounts)
+        total = sum(shares.of(account) for account in accounts) or 1.0
 
         def standing(_lane: Lane, first: Job) -> tuple[int, float]:
             account, priority, _ = self.lane(first)
             used, fair = shares.of(account) / total, self.accounts.weight(account) / due
             score = (
                 self.priority * (9 - priority) / 9.0
-                + self.age * (turn.now - first.submitted_at) / FULL_AGE_S
+                + self.age * waited_s(first, turn.now) / FULL_AGE_S
                 + self.fair_share * exp2(-used / fair)
                 + self.size * smallness(first.spec)
                 + self.deadline * _urgency(turn, first)

@@ -16,7 +16,7 @@ from typing import ClassVar
 from tidegate.core import backfill
 from tidegate.core.admission import expected
 from tidegate.core.fair_share import Use, held_by
-from tidegate.core.job import Job, JobSpec
+from tidegate.core.job import Job, JobSpec, waited_s
 from tidegate.core.line import Lane, OrderKey
 from tidegate.core.placement import SPREAD
 from tidegate.core.resources import MIB, Estimate
@@ -51,7 +51,7 @@ class LoadBalancing:
 
     def choose(self, turn: Turn) -> Choosing:
         def standing(_lane: Lane, first: Job) -> tuple[int, float]:
-            waited = (turn.now - first.submitted_at) / self.patience_s
+            waited = waited_s(first, turn.now) / self.patience_s
             return (first.rank, first.spec.priority - waited - _alignment(turn, first))
 
         # Every start leaves less free: no standing gets better in a plan, and others are asked again.

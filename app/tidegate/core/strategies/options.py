@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class Options:
@@ -12,9 +12,6 @@ class Options:
     def __init__(self, strategy: str, options: Mapping[str, object]) -> None:
         self._strategy = strategy
         self._options = options
-
-    def seconds(self, name: str, default: float, least: float = 0.0) -> float:
-        return self.number(name, default, least)
 
     def number(self, name: str, default: float, least: float = 0.0) -> float:
         """A finite number that is at least so much."""
@@ -36,17 +33,26 @@ class Options:
         return value
 
     def weights(self, name: str) -> dict[str, float]:
-        """Names with what each counts, as ``alice=2 bob=1``; none named: an empty text."""
-        text = self.text(name, "")
+        """What each name counts, as ``alice=2 bob=1``."""
+        wanted = "their weights above 0, such as alice=2 bob=1"
+        return self._by_name(name, wanted, lambda weight: 0 < weight < math.inf)
+
+    def percentages(self, name: str) -> dict[str, float]:
+        """What part each name has, 0 or more, as ``research=60% teaching=30``."""
+        wanted = "percentages, such as research=60 teaching=30"
+        return self._by_name(name, wanted, lambda part: 0 <= part < math.inf, unit="%")
+
+    def _by_name(self, name: str, wanted: str, accepts: Callable[[float], bool], unit: str = "") -> dict[str, float]:
+        """Names, each once, with a number; none named: an empty text."""
+        text = self._options.get(f"{self._strategy}.{name}", "")
         found: dict[str, float] = {}
-        for entry in text.replace(",", " ").split():
+        for entry in text.replace(",", " ").split() if isinstance(text, str) else [""]:
             who, _, number = entry.rpartition("=")
             try:
-                weight = float(number)
+                value = float(number.removesuffix(unit))
             except ValueError:
-                weight = 0.0
-            if not who or who in found or not 0 < weight < math.inf:
-                wanted = "names, each once, with their weights above 0, such as alice=2 bob=1"
-                raise ValueError(f"{self._strategy}.{name} = {text!r}: it is {wanted}")
-            found[who] = weight
+                value = math.nan
+            if not who or who in found or not accepts(value):
+                raise ValueError(f"{self._strategy}.{name} = {text!r}: it is names, each once, with {wanted}")
+            found[who] = value
         return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tidegate.core.admission import Ledger
 from tidegate.core.estimates import holding
 from tidegate.core.guard import importance_class
-from tidegate.core.job import Job, JobId, OnPreempt, Paused, Running, Stopping
+from tidegate.core.job import Job, JobId, OnPreempt, Paused, Running, Stopping, worked_core_s
 from tidegate.core.placement import eligible, need_of
 from tidegate.core.reasons import WaitCode
 from tidegate.core.resources import Estimate
@@ -186,10 +186,8 @@ class PoolUse:
 
     def _candidate(self, job: Job) -> Candidate:
         ended = may_be_ended(job)
-        attempt = job.attempts[-1]
-        begun = attempt.started_at if attempt.started_at is not None else attempt.intended_at
-        loss_s = max(0.0, self._ledger.now - begun - attempt.paused_s) if ended else 0.0
-        return Candidate(job.id, -importance_class(job), self._gives(job, ended), loss_s)
+        loss_core_s = worked_core_s(job, self._ledger.now) if ended else 0.0
+        return Candidate(job.id, -importance_class(job), self._gives(job, ended), loss_core_s)
 
     def _gives(self, job: Job, ended: bool) -> Amounts:
         """Of each resource, cards apart; a job that is only paused keeps all its memory."""

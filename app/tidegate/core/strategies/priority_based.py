@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tidegate.core import backfill
-from tidegate.core.job import Job
+from tidegate.core.job import Job, waited_s
 from tidegate.core.line import OrderKey
 from tidegate.core.resources import Estimate
 from tidegate.core.strategies.options import Options
@@ -26,7 +26,7 @@ class PriorityBased:
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> PriorityBased:
-        return cls(Options("priority_based", options).seconds("aging_s", AGING_S))
+        return cls(Options("priority_based", options).number("aging_s", AGING_S))
 
     def lane(self, job: Job) -> int:
         return job.spec.priority
@@ -39,7 +39,7 @@ class PriorityBased:
 
     def standing(self, job: Job, now: float) -> tuple[int, int]:
         """Its priority after all it has waited; at equal ones the more important by its own word goes first."""
-        risen = int((now - job.submitted_at) / self.aging_s) if self.aging_s else 0
+        risen = int(waited_s(job, now) / self.aging_s) if self.aging_s else 0
         return (job.spec.priority - risen, job.spec.priority)
 
     def may_pass(self, turn: Turn, job: Job, figure: Estimate) -> bool:

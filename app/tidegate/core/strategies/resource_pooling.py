@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any, ClassVar
 
 from tidegate.core import backfill
@@ -58,7 +57,7 @@ class ResourcePooling:
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> ResourcePooling:
-        reclaim_s = Options("resource_pooling", options).seconds("reclaim_s", RECLAIM_S)
+        reclaim_s = Options("resource_pooling", options).number("reclaim_s", RECLAIM_S)
         return cls(_pools(options), reclaim_s, PriorityBased.from_options(options))
 
     def pool_of(self, job: Job) -> Pool:
@@ -238,8 +237,8 @@ class _Lending:
 
 
 def _pools(options: Mapping[str, object]) -> dict[str, Pool]:
-    text = options.get("resource_pooling.pools", "")
-    shares = _percentages("pools", text)
+    own = Options("resource_pooling", options)
+    text, shares = options.get("resource_pooling.pools", ""), own.percentages("pools")
     total = sum(shares.values())
     if total > 100 + 1e-6:
         raise ValueError(f"resource_pooling.pools = {text!r}: the shares come to {total:g} %, and there are only 100")
@@ -253,25 +252,10 @@ def _pools(options: Mapping[str, object]) -> dict[str, Pool]:
         borrow = borrow.strip().lower() == "true"
     limits: dict[str, float] = {}
     if not isinstance(borrow, bool):
-        limits, borrow = _percentages("borrow", borrow), True
+        limits, borrow = own.percentages("borrow"), True
         strange = [name for name in limits if name not in shares]
         if strange:
             known = ", ".join(shares)
             raise ValueError(f"resource_pooling.borrow names the pool {strange[0]}, which is none of {known}")
     most = {name: share + limits.get(name, 100.0 if borrow else 0.0) for name, share in shares.items()}
     return {name: Pool(name, share / 100.0, min(100.0, most[name]) / 100.0) for name, share in shares.items()}
-
-
-def _percentages(option: str, text: object) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for entry in text.replace(",", " ").split() if isinstance(text, str) else [""]:
-        name, _, number = entry.rpartition("=")
-        try:
-            value = float(number.removesuffix("%"))
-        except ValueError:
-            value = -1.0
-        if not name or name in found or not 0 <= value < inf:
-            wanted = "names, each once, with percentages, such as research=60 teaching=30"
-            raise ValueError(f"resource_pooling.{option} = {text!r}: it is {wanted}")
-        found[name] = value
-    return found

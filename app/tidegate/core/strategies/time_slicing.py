@@ -48,7 +48,7 @@ class TimeSlicing:
 
     @classmethod
     def from_options(cls, options: Mapping[str, object]) -> TimeSlicing:
-        return cls(Options("time_slicing", options).seconds("quantum_s", QUANTUM_S, LEAST_QUANTUM_S))
+        return cls(Options("time_slicing", options).number("quantum_s", QUANTUM_S, LEAST_QUANTUM_S))
 
     def lane(self, job: Job) -> int:
         return importance_class(job)

@@ -15,9 +15,11 @@ from tidegate.gui.settings.autostart_row import AutostartRow
 from tidegate.gui.settings.card import SettingsCard
 from tidegate.gui.settings.row import SettingRow
 from tidegate.gui.theme import Theme
+from tidegate.settings.queue_settings import BUILT_IN_SETTINGS, PREFIX
 
 FIRST = ("window", "toasts", "alerts")
 """What a person looks for most stands above what the scheduler is told."""
+QUEUE_KEYS = [setting.key for setting in BUILT_IN_SETTINGS if setting.section == f"{PREFIX}default"]
 AT_ONCE = 2
 """Sections made before the page is seen; the others follow one by one, so that nobody waits for the last."""
 SECTIONS_PX = 160
@@ -186,13 +188,18 @@ class SettingsBody(QWidget):
         self.rows[row.view.name] = row
 
     def _views(self, section: str) -> list[SettingView]:
-        return [view for view in self._preferences.all() if view.section == section]
+        return sorted((view for view in self._preferences.all() if view.section == section), key=_place_in_queue)
 
     def _on_scrolled(self, top: int) -> None:
         shown = [card for card in self.cards if not card.isHidden()]
         current = next((card for card in shown if card.geometry().bottom() > top + NEAR_TOP_PX), None)
         if current is not None:
             self.section_buttons[current.section].setChecked(True)
+
+
+def _place_in_queue(view: SettingView) -> int:
+    """Those of a queue that was added meanwhile came as they were changed; others are as they are declared."""
+    return QUEUE_KEYS.index(view.key) if view.section.startswith(PREFIX) else 0
 
 
 def _sections(views: Sequence[SettingView]) -> list[str]:

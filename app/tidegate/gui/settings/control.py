@@ -41,7 +41,7 @@ class ChoiceControl(QObject):
         self.box = Choice()
         self.box.setParent(row)
         self.box.setFixedWidth(WORD_PX)
-        for choice in view.choices:
+        for choice in (*(("auto",) if view.automatic is not None else ()), *view.choices):
             self.box.addItem(choice.replace("_", " ").capitalize(), choice)
         self.widget: QWidget = self.box
         self.box.activated.connect(lambda _index: self.committed.emit(self.text()))

@@ -16,6 +16,7 @@ from tidegate.engine.views import EstimateView, JobView
 from tidegate.gui import words
 from tidegate.gui.commands import Commands
 from tidegate.gui.submit.fields import FieldChoice, JobFields, refusal_label
+from tidegate.gui.submit.form import MAIN, MORE
 from tidegate.gui.submit.words import queues, short_source
 from tidegate.gui.theme import Theme, font
 from tidegate.submission.options import from_command_line, merge, read_wishes
@@ -23,7 +24,7 @@ from tidegate.submission.request import Refused
 
 WIDTH_PX = 560
 CHECK_AFTER_MS = 200
-ROWS = (("mem", "gpu", "priority"), ("name", "cpus", "time"), ("begin", "retries", "queue"))
+ROWS = (*MAIN, *MORE)
 _SIZES = ((1024**3, "G"), (1024**2, "M"), (1024, "K"), (1, "B"))
 _TIMES = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
@@ -120,8 +121,11 @@ class EditDialog(QDialog):
             "gpu": self.tr("none"),
             "cpus": "1",
             "time": self.tr("none"),
+            "after": self.tr("as they are"),
             "begin": self.tr("at once"),
+            "deadline": self.tr("none"),
             "retries": self.tr("as they are"),
+            "retry-delay": self.tr("as it is"),
         }
 
     def _on_finished(self, _result: int) -> None:
@@ -223,6 +227,8 @@ def unreadable(changes: Mapping[str, str]) -> tuple[str, str] | None:
 def _empty(name: str) -> str:
     if name == "gpu":
         return words.tr("Say none when it needs no graphics card.")
+    if name in ("after", "begin", "deadline"):
+        return words.tr("Say none to take it back.")
     return words.tr("Once it was said it cannot be left empty; write another value.")
 
 
@@ -231,8 +237,9 @@ def current(job: JobView) -> dict[str, str]:
     found = {"name": job.name, "priority": str(job.priority), "queue": job.queue}
     if job.time_limit_s:
         found["time"] = _whole(job.time_limit_s, _TIMES)
-    if job.begin_at is not None and job.begin_at > time.time():
-        found["begin"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(job.begin_at))
+    for field, at in (("begin", job.begin_at), ("deadline", job.deadline_at)):
+        if at is not None and at > time.time():
+            found[field] = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))
     if job.estimate is not None:
         found |= _resources(job.estimate)
     return found

@@ -29,6 +29,8 @@ def _labels() -> dict[str, tuple[str, str]]:
         "time": (_tr("Time limit"), _tr("How long it may run: 90s, 30m, 2h, 1-12:00:00.")),
         "after": (_tr("After jobs"), _tr("Starts when these have succeeded: 7, or 7,9, or any:7.")),
         "begin": (_tr("Not before"), _tr("22:00, now+2h, or 2026-12-24T18:00.")),
+        "deadline": (_tr("Done by"), _tr("When it should be done: 18:00, now+2h, or 2026-12-24T18:00.")),
+        "retry-delay": (_tr("Retry after"), _tr("How long to wait before that, twice as long each time: 30s, 5m.")),
         "retries": (_tr("Retries"), _tr("How often to run it again when it fails.")),
         "queue": (_tr("Queue"), _tr("In which queue it stands, with that one's limits and order.")),
     }

@@ -17,7 +17,7 @@ from tidegate.gui.submit.words import defaults, facts_of, intro
 from tidegate.gui.theme import Theme
 
 MAIN = (("mem", "gpu", "priority"),)
-MORE = (("name", "cpus", "time"), ("after", "begin", "retries"), ("queue",))
+MORE = (("name", "cpus", "time"), ("after", "begin", "deadline"), ("retries", "retry-delay", "queue"))
 ONE_ONLY = ("name",)
 """Has no meaning for several scripts at once."""
 

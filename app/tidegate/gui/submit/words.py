@@ -37,6 +37,9 @@ def facts_of(understanding: Understanding, previews: Sequence[Preview], error: s
     needs = _needs(previews)
     if needs and now.tone != "danger":
         facts.append(Fact(_tr("Counts with"), needs))
+    outlooks = [preview.job.outlook for preview in previews if preview.job is not None and preview.job.outlook]
+    if len(previews) == 1 and outlooks:
+        return [*facts, now, Fact(_tr("Deadline"), _capital(outlooks[0]))]
     return [*facts, now]
 
 
@@ -129,7 +132,11 @@ def defaults(job: Understood | None, estimate: EstimateView | None, now: float) 
         "time": _tr("none") if spec is None or spec.time_limit_s is None else format_duration(spec.time_limit_s),
         "after": _tr("none") if spec is None or not spec.after else ", ".join(str(each.job) for each in spec.after),
         "begin": _tr("at once") if spec is None or spec.begin_at is None else format_moment(spec.begin_at, now),
+        "deadline": _tr("none") if spec is None or spec.deadline_at is None else format_moment(spec.deadline_at, now),
         "retries": "0" if spec is None else str(spec.retries),
+        "retry-delay": _tr("at once")
+        if spec is None or not spec.retry_delay_s
+        else format_duration(spec.retry_delay_s),
         "queue": "default" if spec is None else spec.queue,
         "cwd": words.printable(spec.cwd) if spec is not None else "",
     }
