@@ -6,14 +6,13 @@ import os
 import random
 from itertools import chain, combinations
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.core.job import JobId
 from tidegate.core.victims import Candidate, best_set
 
-SITUATIONS = int(os.environ.get("VICTIM_SITUATIONS", "150"))  # the long form: 20000
+SITUATIONS = int(os.environ.get("VICTIM_SITUATIONS", "1500"))  # the long form: 20000
 SHORT = ("memory", "gpu:0", "gpu:1")
 JOBS, MOST = 24, 5
 
@@ -29,25 +28,28 @@ def situation(number: int) -> tuple[list[Candidate], dict[str, float]]:
     return candidates, {name: draw.randrange(1_000, 18_000) for name in SHORT}
 
 
-class Oracle:
-    """All sets of at most five of 24 jobs, tried one by one (by numpy, whose sums are as independent as can be)."""
+WIDTH = 20  # bits for each sum; the highest says "enough" when the need was taken off
+ENOUGH = sum(1 << (WIDTH * place + WIDTH - 1) for place in range(len(SHORT)))
+SUMS = (1 << WIDTH * len(SHORT)) - 1
 
-    def __init__(self) -> None:
-        sets = list(chain.from_iterable(combinations(range(JOBS), size) for size in range(MOST + 1)))
-        self.sizes = np.array([len(chosen) for chosen in sets])
-        self.member = np.zeros((len(sets), JOBS), np.float32)
-        for row, chosen in enumerate(sets):
-            self.member[row, list(chosen)] = 1.0
 
-    def best(self, candidates: list[Candidate], shortage: dict[str, float]) -> tuple[int, float] | None:
-        """Size and loss of the best set; None when no set of at most five meets every shortage."""
-        table = np.array([[c.gives.get(name, 0) for name in SHORT] + [c.loss_core_s] for c in candidates], np.float32)
-        sums = self.member @ table
-        meets = np.all(sums[:, :3] >= [shortage[name] for name in SHORT], axis=1)
-        if not meets.any():
-            return None
-        size = int(self.sizes[meets].min())
-        return size, float(sums[meets & (self.sizes == size), 3].min())
+def tried_one_by_one(candidates: list[Candidate], shortage: dict[str, float]) -> tuple[int, float] | None:
+    """Size and loss of the best of all sets of at most five; None when none meets every shortage.
+
+    A job's amounts and its loss stand in one number, so that one sum adds them all.
+    """
+    numbers = [
+        sum(int(c.gives.get(name, 0)) << WIDTH * place for place, name in enumerate(SHORT))
+        + (int(c.loss_core_s) << WIDTH * len(SHORT))
+        for c in candidates
+    ]
+    needs = sum(int(shortage[name]) << WIDTH * place for place, name in enumerate(SHORT))
+    for size in range(MOST + 1):
+        totals = map(sum, combinations(numbers, size))
+        meet = [total for total in totals if ((total & SUMS) + ENOUGH - needs) & ENOUGH == ENOUGH]
+        if meet:
+            return size, float(min(meet) >> WIDTH * len(SHORT))
+    return None
 
 
 def in_order(candidates: list[Candidate], shortage: dict[str, float]) -> int:
@@ -64,11 +66,10 @@ def in_order(candidates: list[Candidate], shortage: dict[str, float]) -> int:
 
 
 def test_whenever_five_jobs_can_meet_memory_and_both_cards_the_fewest_with_the_least_loss_are_found() -> None:
-    oracle = Oracle()
     possible = plain = 0
     for number in range(SITUATIONS):
         candidates, shortage = situation(number)
-        chosen, best = best_set(candidates, shortage), oracle.best(candidates, shortage)
+        chosen, best = best_set(candidates, shortage), tried_one_by_one(candidates, shortage)
         if best is None:
             assert chosen is None or len(chosen) > MOST, f"situation {number}: no five meet it, {chosen} are said to"
             continue
