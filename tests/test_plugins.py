@@ -138,7 +138,7 @@ def test_one_that_offers_what_does_not_wait_in_its_queues_is_switched_off(which:
     world.run()
     assert [name for name, _ in world.failures] == ["greedy"]
     assert (
-        world.failures[0][1] == f"it raised ValueError: it offered job {offered[0]}, which does not wait in its queues"
+        world.failures[0][1] == f"it raised NotWaiting: it offered job {offered[0]}, which does not wait in its queues"
     )
     assert len(world.started[running]) == 1
     assert held not in world.started

@@ -233,10 +233,13 @@ def _ends(turn: Turn) -> list[tuple[float, list[tuple[Job, Estimate | None]]]]:
     state, ledger, now = turn.state, turn.ledger, turn.now
     ends: dict[float, list[tuple[Job, Estimate | None]]] = {}
     for job in state.active.values():
-        if state.waits_behind(job) or job.id in ledger.resting:
+        ending = isinstance(job.status, Stopping)
+        profile = state.profile(job)
+        # Of most jobs nobody knows, and there may be a hundred of them.
+        if profile is None and job.spec.time_limit_s is None and not ending:
             continue
-        at = now if isinstance(job.status, Stopping) else expected_end_at(job, state.profile(job), now)
-        if at is not None:
+        at = now if ending else expected_end_at(job, profile, now)
+        if at is not None and not state.waits_behind(job) and job.id not in ledger.resting:
             ends.setdefault(at, []).append((job, None))
     for id, figure in ledger.starts:
         at = _end_at(state, state.jobs[id], now)

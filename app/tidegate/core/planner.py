@@ -53,6 +53,13 @@ def _waits(state: State, ledger: Callable[[], Ledger], holder: Holder) -> Waits:
     return Waits(look_up, lambda: chain(state.line, state.parked))
 
 
+class NotWaiting(ValueError):
+    """A strategy offered a job that is not its to start."""
+
+    def __init__(self, id: JobId) -> None:
+        super().__init__(f"it offered job {id}, which does not wait in its queues")
+
+
 class _Planning:
     """One plan while it is made: the ledger, what was decided, and whom a section's strategy offers next."""
 
@@ -117,7 +124,9 @@ class _Planning:
             elif choice in started or choice in self._state.forced:
                 done = True
             else:
-                job = self._offered(section, choice)
+                job = self._state.jobs.get(choice)
+                if job is None:
+                    raise NotWaiting(choice)
                 self._returning.let_go_on_before((section.order, job.spec.priority))
                 code = self._try(strategy, turn, job)
                 done = code is None
@@ -133,13 +142,6 @@ class _Planning:
                         return
             choice = tell(choosing, done)
 
-    def _offered(self, section: Section, id: JobId) -> Job:
-        """The job, if it is this strategy's to start: one that runs or is held may not start, whoever offers it."""
-        job = self._state.jobs.get(id)
-        if job is None or id not in self._state.line or self._state.section_of(job.spec.queue) is not section:
-            raise ValueError(f"it offered job {id}, which does not wait in its queues")
-        return job
-
     def _try(self, strategy: Strategy, turn: Turn, job: Job) -> WaitCode | None:
         """Start it if admission and the strategy's backfill rule agree; else the reason that tells most."""
         state, ledger = self._state, self._ledger
@@ -152,6 +154,9 @@ class _Planning:
             codes, devices = self._make_room(job, figure, codes)
         if not codes:
             if may_pass:
+                # One that runs or is held may not start, whoever offers it.
+                if job.id not in state.line or state.section_of(job.spec.queue) is not turn.section:
+                    raise NotWaiting(job.id)
                 self._start(job, figure, devices, backfill.note_passing(turn, job, figure))
                 return None
             codes = [WaitCode.BEHIND]
